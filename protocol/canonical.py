@@ -1,0 +1,129 @@
+"""pure. Strict msgpack: one byte string for one value, nothing exotic (SPEC section 2.3).
+
+msgpack decoders are lax by default. Here a whole body is decoded, its values are walked, and it is
+encoded again: what does not come out as the same bytes (non-minimal lengths, trailing bytes) was
+not canonical.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+import msgpack
+
+from protocol.errors import ProtocolError
+
+MAX_DEPTH: Final = 2
+"""A map or an array may hold flat arrays or maps, and no more."""
+
+
+def encode(value: Sequence[object] | Mapping[int, object]) -> bytes:
+    """The canonical bytes of an array or of a map with integer keys."""
+    return cast(bytes, msgpack.packb(value, use_bin_type=True))
+
+
+def decode_array(body: bytes) -> tuple[object, ...]:
+    """Decode a body that must be one array. Raises ProtocolError."""
+    value = _decode(body)
+    if type(value) is not tuple:
+        raise ProtocolError("body is not an array")
+    return value
+
+
+def decode_map(body: bytes) -> dict[int, object]:
+    """Decode a body that must be one map with keys of 0 to 127. Raises ProtocolError."""
+    value = _decode(body)
+    if type(value) is not dict:
+        raise ProtocolError("body is not a map")
+    return value
+
+
+def _decode(body: bytes) -> object:
+    try:
+        value = msgpack.unpackb(
+            body,
+            raw=False,
+            use_list=False,
+            strict_map_key=False,
+            object_pairs_hook=_unique_small_keys,
+        )
+        _walk(value, 0)
+        again = msgpack.packb(value, use_bin_type=True)
+    except ProtocolError:
+        raise
+    # msgpack raises many types (ValueError, TypeError, its own, RecursionError for depth): each
+    # of them means the same here, and the bytes of a stranger must not choose another exit.
+    except Exception:
+        raise ProtocolError("body is not msgpack") from None
+    if again != body:
+        raise ProtocolError("body is not canonical msgpack")
+    return cast(object, value)
+
+
+def _unique_small_keys(pairs: list[tuple[object, object]]) -> dict[int, object]:
+    result: dict[int, object] = {}
+    for key, value in pairs:
+        if type(key) is not int or not 0 <= key <= 127:
+            raise ProtocolError("map key is not a small integer")
+        if key in result:
+            raise ProtocolError("map key occurs twice")
+        result[key] = value
+    return result
+
+
+def _walk(value: object, depth: int) -> None:
+    kind = type(value)
+    if kind in (int, str, bytes, bool, type(None)):
+        return
+    if depth == MAX_DEPTH:
+        raise ProtocolError("body is nested too deep")
+    if kind is tuple:
+        for item in cast(tuple[object, ...], value):
+            _walk(item, depth + 1)
+    elif kind is dict:
+        for item in cast(dict[int, object], value).values():
+            _walk(item, depth + 1)
+    else:
+        raise ProtocolError("body holds a float or an extension type")
+
+
+class MapReader:
+    """Typed access to a decoded map; every method raises ProtocolError for a wrong or missing field."""
+
+    __slots__ = ("_map",)
+
+    def __init__(self, body: bytes) -> None:
+        self._map = decode_map(body)
+
+    def uint(self, key: int, maximum: int) -> int:
+        value = self._map.get(key)
+        if type(value) is not int or not 0 <= value <= maximum:
+            raise ProtocolError(f"field {key} is not an integer up to {maximum}")
+        return value
+
+    def binary(self, key: int, length: int) -> bytes:
+        """Exactly `length` bytes."""
+        value = self._map.get(key)
+        if type(value) is not bytes or len(value) != length:
+            raise ProtocolError(f"field {key} is not {length} bytes")
+        return value
+
+    def text(self, key: int, maximum: int) -> str:
+        """At most `maximum` bytes of UTF-8."""
+        return checked_text(self._map.get(key), maximum, f"field {key}")
+
+    def texts(self, key: int, most: int, maximum: int) -> tuple[str, ...]:
+        """One to `most` texts of at most `maximum` bytes of UTF-8 each."""
+        value = self._map.get(key)
+        if type(value) is not tuple or not 1 <= len(value) <= most:
+            raise ProtocolError(f"field {key} is not an array of 1 to {most}")
+        return tuple(checked_text(item, maximum, f"field {key}") for item in value)
+
+    def has(self, key: int) -> bool:
+        return key in self._map
+
+
+def checked_text(value: object, maximum: int, where: str) -> str:
+    """`value` as a text of at most `maximum` bytes of UTF-8. Raises ProtocolError."""
+    if type(value) is not str or len(value.encode()) > maximum:
+        raise ProtocolError(f"{where} is not a text of up to {maximum} bytes")
+    return value

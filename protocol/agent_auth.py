@@ -25,7 +25,7 @@ def public_bytes(private: X25519PrivateKey) -> bytes:
 
 
 def link_key(private: X25519PrivateKey, peer: bytes, relay: bytes, agent: bytes) -> bytes:
-    """`K_ar` (32 bytes). `relay` and `agent` are both public keys, 32 bytes. Raises ProtocolError."""
+    """`K_ar` (32 bytes); `relay` and `agent` are the public keys. Raises ProtocolError."""
     try:
         shared = private.exchange(X25519PublicKey.from_public_bytes(peer))
     except ValueError:
@@ -71,7 +71,7 @@ class AgentHandshake:
 
 
 class RelayHandshake:
-    """The relay's side on TCP: Hello answered by Challenge, Attach checked against the key's owner."""
+    """The relay's side on TCP: answers Hello by Challenge, checks Attach."""
 
     def __init__(self, private: X25519PrivateKey) -> None:
         self._private = private
@@ -84,9 +84,7 @@ class RelayHandshake:
         Raises ProtocolError for a low-order point, which no honest agent has.
         """
         nonce = secrets.token_bytes(NONCE_LENGTH)
-        key = link_key(
-            self._private, hello.link_key, public_bytes(self._private), hello.link_key
-        )
+        key = link_key(self._private, hello.link_key, public_bytes(self._private), hello.link_key)
         mac = _mac(key, b"relay", hello.nonce, nonce)
         if not known:
             return Challenge(nonce, secrets.token_bytes(MAC_LENGTH))

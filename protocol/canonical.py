@@ -12,13 +12,16 @@ import msgpack
 
 from protocol.errors import ProtocolError
 
+MAX_KEY: Final = 127
+"""The largest map key: one byte of msgpack."""
+
 MAX_DEPTH: Final = 2
 """A map or an array may hold flat arrays or maps, and no more."""
 
 
 def encode(value: Sequence[object] | Mapping[int, object]) -> bytes:
     """The canonical bytes of an array or of a map with integer keys."""
-    return cast(bytes, msgpack.packb(value, use_bin_type=True))
+    return msgpack.packb(value, use_bin_type=True)
 
 
 def decode_array(body: bytes) -> tuple[object, ...]:
@@ -62,7 +65,7 @@ def _decode(body: bytes) -> object:
 def _unique_small_keys(pairs: list[tuple[object, object]]) -> dict[int, object]:
     result: dict[int, object] = {}
     for key, value in pairs:
-        if type(key) is not int or not 0 <= key <= 127:
+        if type(key) is not int or not 0 <= key <= MAX_KEY:
             raise ProtocolError("map key is not a small integer")
         if key in result:
             raise ProtocolError("map key occurs twice")
@@ -87,7 +90,7 @@ def _walk(value: object, depth: int) -> None:
 
 
 class MapReader:
-    """Typed access to a decoded map; every method raises ProtocolError for a wrong or missing field."""
+    """Typed access to a decoded map. A wrong or missing field is a ProtocolError."""
 
     __slots__ = ("_map",)
 

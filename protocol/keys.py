@@ -21,7 +21,7 @@ class Mode(IntEnum):
 
 
 def passcode_input(mode: Mode, passcode: str) -> bytes:
-    """`p = u8(mode) || u8(len passcode) || passcode digits` in ASCII; no digits where none are used."""
+    """`p = u8(mode) || u8(len passcode) || passcode digits`, in ASCII."""
     return bytes((mode, len(passcode))) + passcode.encode("ascii")
 
 

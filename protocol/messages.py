@@ -5,7 +5,7 @@ Must not know what a frame inside Data means: the relay imports this module, and
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from protocol import canonical
 from protocol.errors import ProtocolError
@@ -32,7 +32,7 @@ class RefusedReason(IntEnum):
 
 
 class CloseReason(IntEnum):
-    """Why a request or its transaction ended. The first two come from agents, the others from relays."""
+    """Why a request or its transaction ended: two reasons of agents, then those of relays."""
 
     WITHDRAWN = 1
     DONE = 2
@@ -70,7 +70,7 @@ class Attached(NamedTuple):
 
 
 class AuthRequest(NamedTuple):
-    """Agent to relay: queue this. `request` is the agent's number on this link, `ttl` in seconds."""
+    """Agent to relay: queue this. `request` is the agent's number on its link, `ttl` in seconds."""
 
     request: int
     sign_on_id: bytes
@@ -155,10 +155,10 @@ Message = (
     | AuthValidate
 )
 
-Check = Callable[[object], object]
+_Check = Callable[[object], Any]
 
 
-def _uint(maximum: int) -> Check:
+def _uint(maximum: int) -> _Check:
     def check(value: object) -> int:
         if type(value) is not int or not 0 <= value <= maximum:
             raise ProtocolError("field is not an integer within its bounds")
@@ -167,7 +167,7 @@ def _uint(maximum: int) -> Check:
     return check
 
 
-def _binary(least: int, most: int) -> Check:
+def _binary(least: int, most: int) -> _Check:
     def check(value: object) -> bytes:
         if type(value) is not bytes or not least <= len(value) <= most:
             raise ProtocolError("field is not a byte string within its bounds")
@@ -193,7 +193,7 @@ def _tags(value: object) -> tuple[bytes, ...]:
 _E = TypeVar("_E", bound=IntEnum)
 
 
-def _reason(reasons: type[_E]) -> Check:
+def _reason(reasons: type[_E]) -> _Check:
     def check(value: object) -> _E:
         if type(value) is not int:
             raise ProtocolError("reason is not an integer")
@@ -215,7 +215,7 @@ _mac = _binary(MAC_LENGTH, MAC_LENGTH)
 _id = _binary(SIGN_ON_ID_LENGTH, SIGN_ON_ID_LENGTH)
 _frame = _binary(1, MAX_FRAME)
 
-_TABLE: Final[tuple[tuple[type[Message], tuple[Check, ...]], ...]] = (
+_TABLE: Final[tuple[tuple[type[Message], tuple[_Check, ...]], ...]] = (
     (Hello, (_key, _nonce)),
     (Challenge, (_nonce, _mac)),
     (Attach, (_mac,)),

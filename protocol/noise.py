@@ -18,12 +18,13 @@ from protocol.errors import ProtocolError
 DH_LENGTH: Final = 32
 HASH_LENGTH: Final = 32
 TAG_LENGTH: Final = 16
+PSK_LENGTH: Final = 32
 MAX_NONCE: Final = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A handshake pattern (Noise section 7): the static keys known before, and the message tokens."""
+    """A handshake pattern (Noise section 7): static keys known before, and message tokens."""
 
     name: str
     initiator_known: bool
@@ -132,7 +133,7 @@ class SymmetricState:
 
 @dataclass(repr=False)
 class HandshakeKeys:
-    """What one side brings to a handshake. `ephemeral` is given only by tests with fixed vectors."""
+    """What one side brings to a handshake. Only tests with fixed vectors give `ephemeral`."""
 
     static: X25519PrivateKey
     remote_static: bytes | None = None
@@ -146,7 +147,7 @@ class Handshake:
     def __init__(
         self, pattern: Pattern, initiator: bool, prologue: bytes, keys: HandshakeKeys
     ) -> None:
-        if pattern.has_psk and (keys.psk is None or len(keys.psk) != 32):
+        if pattern.has_psk and (keys.psk is None or len(keys.psk) != PSK_LENGTH):
             raise ValueError("a psk pattern needs a 32 byte psk")
         self._pattern = pattern
         self._initiator = initiator
@@ -193,7 +194,7 @@ class Handshake:
         return message + self._state.encrypt_and_hash(payload)
 
     def read(self, message: bytes) -> bytes:
-        """The payload of the peer's next message. Raises ProtocolError; the handshake is void then."""
+        """The payload of the peer's next message. Raises ProtocolError, and is void then."""
         for token in self._tokens(writing=False):
             if token == "e":
                 self._remote_ephemeral, message = self._cut(message, DH_LENGTH)
@@ -229,7 +230,7 @@ class Handshake:
             self._state.mix_key_and_hash(self._keys.psk or b"")
             return
         # Tokens name the initiator's key first: "es" is its ephemeral with our static, or mirrored.
-        own, remote = token if self._initiator else reversed(token)
+        own, remote = tuple(token) if self._initiator else tuple(reversed(token))
         private = self._keys.ephemeral if own == "e" else self._keys.static
         public = self._remote_ephemeral if remote == "e" else self._remote_static()
         try:

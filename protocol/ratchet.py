@@ -68,7 +68,7 @@ class Ratchet:
                 return None
 
     def confirmed(self, successor: Generation) -> "Ratchet":
-        """The ratchet after CONFIRM for `successor`; without effect when it is no longer pending."""
+        """The ratchet after CONFIRM for `successor`; the same when that is no longer pending."""
         if successor != self.pending:
             return self
         return Ratchet(successor, None, self._retire(self.current))

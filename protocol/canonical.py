@@ -2,7 +2,7 @@
 
 msgpack decoders are lax by default. Here a whole body is decoded, its values are walked, and it is
 encoded again: what does not come out as the same bytes (non-minimal lengths, trailing bytes) was
-not canonical.
+not canonical. Map keys ascend, so that a map has one order too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 2
 
 
 def encode(value: Sequence[object] | Mapping[int, object]) -> bytes:
-    """The canonical bytes of an array or of a map with integer keys."""
+    """The canonical bytes of an array, or of a map whose integer keys are given in order."""
     return msgpack.packb(value, use_bin_type=True)
 
 
@@ -47,7 +47,7 @@ def _decode(body: bytes) -> object:
             raw=False,
             use_list=False,
             strict_map_key=False,
-            object_pairs_hook=_unique_small_keys,
+            object_pairs_hook=_ascending_small_keys,
         )
         _walk(value, 0)
         again = msgpack.packb(value, use_bin_type=True)
@@ -62,14 +62,16 @@ def _decode(body: bytes) -> object:
     return cast(object, value)
 
 
-def _unique_small_keys(pairs: list[tuple[object, object]]) -> dict[int, object]:
+def _ascending_small_keys(pairs: list[tuple[object, object]]) -> dict[int, object]:
     result: dict[int, object] = {}
+    last = -1
     for key, value in pairs:
         if type(key) is not int or not 0 <= key <= MAX_KEY:
             raise ProtocolError("map key is not a small integer")
-        if key in result:
-            raise ProtocolError("map key occurs twice")
+        if key <= last:
+            raise ProtocolError("map keys do not ascend")
         result[key] = value
+        last = key
     return result
 
 

@@ -154,6 +154,7 @@ class Handshake:
         self._keys = keys
         self._remote_ephemeral = b""
         self._step = 0
+        self._void = False
         self._state = SymmetricState(pattern.protocol_name)
         self._state.mix_hash(prologue)
         own = keys.static.public_key().public_bytes_raw()
@@ -166,7 +167,7 @@ class Handshake:
 
     @property
     def finished(self) -> bool:
-        return self._step == len(self._pattern.messages)
+        return not self._void and self._step == len(self._pattern.messages)
 
     @property
     def handshake_hash(self) -> bytes:
@@ -179,7 +180,10 @@ class Handshake:
         return self._remote_static()
 
     def write(self, payload: bytes) -> bytes:
-        """The next message, when it is this side's turn."""
+        """The next message, when it is this side's turn.
+
+        Raises ProtocolError for a peer's key that is a low-order point.
+        """
         message = b""
         for token in self._tokens(writing=True):
             if token == "e":
@@ -191,7 +195,9 @@ class Handshake:
                 message += self._state.encrypt_and_hash(own)
             else:
                 self._mix_token(token)
-        return message + self._state.encrypt_and_hash(payload)
+        message += self._state.encrypt_and_hash(payload)
+        self._void = False
+        return message
 
     def read(self, message: bytes) -> bytes:
         """The payload of the peer's next message. Raises ProtocolError, and is void then."""
@@ -205,7 +211,9 @@ class Handshake:
                 self._keys.remote_static = self._state.decrypt_and_hash(encrypted)
             else:
                 self._mix_token(token)
-        return self._state.decrypt_and_hash(message)
+        payload = self._state.decrypt_and_hash(message)
+        self._void = False
+        return payload
 
     def split(self) -> tuple[CipherState, CipherState]:
         """The transport's cipher states of this side: (to send, to receive)."""
@@ -215,8 +223,11 @@ class Handshake:
         return (first, second) if self._initiator else (second, first)
 
     def _tokens(self, writing: bool) -> tuple[str, ...]:
-        if self.finished or (self._step % 2 == 0) != (self._initiator == writing):
+        """Begin a message; the handshake is void until the whole message has been done."""
+        turn = (self._step % 2 == 0) == (self._initiator == writing)
+        if self._void or self.finished or not turn:
             raise RuntimeError("not this side's turn in the handshake")
+        self._void = True
         self._step += 1
         return self._pattern.messages[self._step - 1]
 

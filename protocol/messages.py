@@ -92,7 +92,7 @@ class Refused(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Relay to agent: a validator brought the tag at `tag_index`; its address as the relay saw it."""
+    """Relay to agent: a validator brought the tag at `tag_index`; `address` as the relay saw it."""
 
     request: int
     tag_index: int

@@ -246,9 +246,10 @@ class AgentSignOn(_Machine):
         for generation in self._device.candidates:
             noise = self._handshake(generation)
             try:
-                payload = H1Payload.decode(noise.read(message))
+                plaintext = noise.read(message)
             except ProtocolError:
                 continue
+            payload = H1Payload.decode(plaintext)
             if payload.generation != generation.number:
                 raise ProtocolError("H1 names another generation")
             self._noise, self._base = noise, generation

@@ -165,7 +165,13 @@ class ValidatorSignOn(_Machine):
         return receipt
 
     def next_generation(self) -> Generation:
-        """The generation that a RECEIPT other than DISABLED makes the device's own."""
+        """The generation that a RECEIPT other than DISABLED makes the device's own.
+
+        Not given before a good RECEIPT: the agent may not have it, and the device that stored it
+        too early would lock itself out.
+        """
+        if self._step not in (_Step.CONFIRM, _Step.DONE):
+            raise RuntimeError("no RECEIPT yet")
         root = keys.next_ratchet_root(
             self._noise.handshake_hash,
             self._device.generation.root,

@@ -3,7 +3,8 @@
 Every verified decision moves the ratchet one step, so an old copy of a validator's store becomes
 void, and a device that comes with a key which another one has already used up gives the copy away.
 All changes follow from DECISION and CONFIRM, which are fresh and signed on by the device's static
-key; H1 changes nothing, because the network could hold one back and deliver it late.
+key; H1 changes nothing, because the network could hold one back and deliver it late. A DECISION can
+be held back too, but it is never older than the CONTEXT it answers: hence `overtaken`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,16 @@ class Ratchet:
         if base == self.pending:
             return Standing.PENDING
         return Standing.RETIRED if base in self.retired else Standing.UNKNOWN
+
+    def overtaken(self, base: Generation, opened: "Ratchet") -> bool:
+        """Whether another sign-on has used `base` up since H1 opened, the ratchet being `opened`.
+
+        To be asked before `decided`, when DECISION verifies. It is then no sign of a copy: the
+        network may have held it back while the same device signed on again. The sign-on ends
+        denied, without RECEIPT, and changes nothing.
+        """
+        live = (Standing.CURRENT, Standing.PENDING)
+        return opened.standing(base) in live and self.standing(base) not in live
 
     def decided(self, base: Generation, next_root: bytes) -> "Ratchet | None":
         """The ratchet after a verified DECISION under `base`; None is the clone alarm.

@@ -1,0 +1,105 @@
+"""pure. Who may ask, how long anything lasts, how failures are punished, how much may wait."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from pam_agent.records import Device, DisabledReason
+from protocol.limits import MAX_TAGS
+
+MAX_SIGN_ONS: Final = 1024
+"""Sign-ons waiting in all: each holds a PAM caller's process and a few KiB here; a host on which
+more people sign on within one minute would run out of processes first."""
+
+MAX_SIGN_ONS_PER_ACCOUNT: Final = 64
+"""Sign-ons waiting for one account: room for automation that opens many sessions at once, while
+one account under attack leaves the others 15 places of 16."""
+
+FIRST_BACKOFF_FAILURE: Final = 5
+"""Failures in a row without a pause: people mistype a PIN a few times."""
+FIRST_BACKOFF: Final = 30.0
+"""Seconds of pause after the fifth failure; doubled by each further one."""
+MAX_BACKOFF: Final = 480.0
+"""Seconds of the longest pause: the ninth failure's, since the tenth disables the device."""
+DISABLING_FAILURE: Final = 10
+"""Failures in a row that disable a device: a thief guesses a PIN of 4 digits with 0.1 %."""
+
+MAX_FAILURES_SINCE: Final = 0xFFFF
+"""Where an account's count of unsuccessful sign-ons stays: CONTEXT has 16 bits for it."""
+
+UNPROVED_SECONDS: Final = 600
+"""Life of an enrolment whose device has not proved its key: as long as its offer lives."""
+
+
+class Timers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long each step may last, in seconds of a clock that goes on while a host sleeps."""
+
+    queue: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
+    """Until a relay has queued the request. A user sees nothing until then; a relay in the same
+    country answers within 0.1 s, so 2 s forgive a lost packet and its repetition."""
+    validation: Annotated[float, Meta(ge=10, le=300)] = 60.0
+    """How long a passcode is valid. 10 or 20 s are too short to fetch a phone and type."""
+    acknowledgement: Annotated[float, Meta(ge=5, le=300)] = 45.0
+    """From the context on the device to its decision: time to read and to think."""
+    sign_on: Annotated[float, Meta(ge=20, le=600)] = 300.0
+    """The whole sign-on with all its passcodes. sshd gives 120 s by default, people at a
+    console have longer; NIST SP 800-63B-4 allows a secret less than 600 s."""
+    confirm: Annotated[float, Meta(ge=0.1, le=30)] = 5.0
+    """How long CONFIRM is waited for. PAM has its result by then; without CONFIRM the next
+    sign-on repairs the ratchet, so it is not worth waiting longer."""
+
+    def __post_init__(self) -> None:
+        if self.sign_on < self.queue + self.validation + self.acknowledgement:
+            raise ValueError("sign_on must be at least queue + validation + acknowledgement")
+
+
+def may_ask(
+    caller_uid: int,
+    caller_name: str | None,
+    user: str,
+    service: str,
+    callers: Mapping[str, Sequence[str]],
+) -> bool:
+    """Whether a process may start a sign-on for `user`; uid and name are the caller's.
+
+    root may for anybody, a user for itself, and another only with the services that `callers`
+    names: a PostgreSQL server's user is to ask for its clients, but not to pose as sshd.
+    `caller_name` is None for a uid without a name.
+    """
+    if caller_uid == 0:
+        return True
+    if caller_name is None:
+        return False
+    return caller_name == user or service in callers.get(caller_name, ())
+
+
+def backoff_seconds(failures: int) -> float:
+    """The pause after so many failures in a row."""
+    if failures < FIRST_BACKOFF_FAILURE:
+        return 0.0
+    doublings = min(failures, DISABLING_FAILURE) - FIRST_BACKOFF_FAILURE
+    return min(FIRST_BACKOFF * 2.0**doublings, MAX_BACKOFF)
+
+
+def disabled_by(failures: int) -> DisabledReason | None:
+    """Whether so many failures in a row disable a device."""
+    return DisabledReason.FAILURES if failures >= DISABLING_FAILURE else None
+
+
+def in_backoff(backoff_until: float, now: float) -> bool:
+    """Whether a device has to pause; both in Unix seconds.
+
+    A pause that ends later than any pause can means that the clock was set back. It is over then:
+    the count of failures stands and still leads to the end, and no clock locks a user out.
+    """
+    return 0 < backoff_until - now <= MAX_BACKOFF
+
+
+def usable(devices: Iterable[Device], now: float) -> tuple[Device, ...]:
+    """The devices that a sign-on may be queued for, at most MAX_TAGS; `now` in Unix seconds."""
+    return tuple(
+        device
+        for device in devices
+        if device.proved and device.disabled is None and not in_backoff(device.backoff_until, now)
+    )[:MAX_TAGS]

@@ -1,0 +1,203 @@
+"""shell. The agent's one file, agent.db: where it lies, who may read it, what is in it.
+
+SQLite with a write-ahead log and synchronous=FULL: a commit returns after fsync(2). The file is
+locked for as long as it is open, so that two agents cannot move one ratchet.
+"""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from pam_agent.policy import DISABLING_FAILURE, MAX_FAILURES_SINCE
+from pam_agent.records import DisabledReason
+from protocol.limits import KEY_LENGTH, RETIRED_GENERATIONS
+
+FILE_NAME: Final = "agent.db"
+SCHEMA_VERSION: Final = 1
+"""PRAGMA user_version. A newer one is refused: an older program would lose what it cannot see."""
+APPLICATION_ID: Final = int.from_bytes(b"BTZN", "big")
+"""PRAGMA application_id, by which another program's file is recognised."""
+
+CURRENT: Final = 0
+PENDING: Final = -1
+"""A generation's place: the pending one, the current one, then the retired ones from 1."""
+
+_REASONS: Final = ", ".join(f"'{reason}'" for reason in DisabledReason)
+
+_SCHEMA: Final = f"""
+CREATE TABLE identity (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    static BLOB NOT NULL CHECK (length(static) = {KEY_LENGTH}),
+    link BLOB NOT NULL CHECK (length(link) = {KEY_LENGTH}),
+    shard INTEGER NOT NULL CHECK (shard BETWEEN 0 AND 255)
+) STRICT;
+CREATE TABLE account (
+    name TEXT PRIMARY KEY,
+    last_success INTEGER NOT NULL DEFAULT 0,
+    failures_since INTEGER NOT NULL DEFAULT 0
+        CHECK (failures_since BETWEEN 0 AND {MAX_FAILURES_SINCE})
+) STRICT, WITHOUT ROWID;
+-- AUTOINCREMENT: an id is never used again, so what is late for a revoked device hits no other.
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL REFERENCES account (name),
+    name TEXT NOT NULL,
+    public BLOB NOT NULL CHECK (length(public) = {KEY_LENGTH}),
+    rendezvous_root BLOB NOT NULL CHECK (length(rendezvous_root) = {KEY_LENGTH}),
+    failures INTEGER NOT NULL DEFAULT 0 CHECK (failures BETWEEN 0 AND {DISABLING_FAILURE}),
+    backoff_until REAL NOT NULL DEFAULT 0,
+    disabled TEXT CHECK (disabled IN ({_REASONS})),
+    proved INTEGER NOT NULL DEFAULT 0 CHECK (proved IN (0, 1)),
+    created INTEGER NOT NULL,
+    last_used INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX device_account ON device (account);
+CREATE TABLE generation (
+    device INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL CHECK (place BETWEEN {PENDING} AND {RETIRED_GENERATIONS}),
+    number INTEGER NOT NULL CHECK (number >= 0),
+    root BLOB NOT NULL CHECK (length(root) = {KEY_LENGTH}),
+    PRIMARY KEY (device, place)
+) STRICT, WITHOUT ROWID;
+"""
+
+_ADVICE: Final = {
+    "SQLITE_FULL": "the disk is full: free space on it",
+    "SQLITE_BUSY": "another process has it open: is a second agent running?",
+    "SQLITE_CORRUPT": "it is damaged: restore the disk's health, move it away, enrol anew",
+    "SQLITE_NOTADB": "it is damaged or no database: move it away, enrol anew",
+    "SQLITE_CANTOPEN": "it cannot be opened: look at the folder and its permissions",
+    "SQLITE_READONLY": "it cannot be written: look at the folder and how it is mounted",
+    "SQLITE_PERM": "it cannot be written: look at the folder and its permissions",
+    "SQLITE_IOERR": "reading or writing failed: look at the disk and the kernel's log",
+}
+"""What an operator can do, by SQLite's primary result code."""
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked; whoever relies on it must deny.
+
+    The message is for the operator: which file, what is wrong, what to do. Never a secret.
+    """
+
+
+def explain(path: Path, error: Exception) -> StoreError:
+    """The StoreError for what SQLite or the system said about `path`."""
+    if isinstance(error, OSError):
+        return StoreError(f"{path}: {error.strerror or 'input/output failed'}")
+    code = str(getattr(error, "sqlite_errorname", type(error).__name__))
+    primary = "_".join(code.split("_")[:2])
+    return StoreError(f"{path}: {_ADVICE.get(primary, 'the database refused')} ({code})")
+
+
+def open_store(state: Path) -> sqlite3.Connection:
+    """Open `state`/agent.db, make it when it is missing, and check it. Raises StoreError."""
+    path = state / FILE_NAME
+    try:
+        _private_folder(state)
+        _private_file(path)
+    except OSError as error:
+        raise explain(Path(error.filename or state), error) from error
+    try:
+        # Autocommit as far as Python is concerned: every transaction is begun in words.
+        db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+    try:
+        _prepare(db, path)
+    except sqlite3.Error as error:
+        db.close()
+        raise explain(path, error) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _private_folder(state: Path) -> None:
+    try:
+        state.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        raise StoreError(f"{state.parent}: no such folder: make it, or set `state`") from None
+    status = state.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise StoreError(f"{state}: not a folder: set `state` to the agent's own folder")
+    _check_private(state, status, 0o700)
+
+
+def _private_file(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreError(f"{path}: not a regular file: move it away")
+    _check_private(path, status, 0o600)
+
+
+def _check_private(path: Path, status: os.stat_result, mode: int) -> None:
+    """Secrets that others could read or had in their hands are not used."""
+    if status.st_uid != os.geteuid():
+        raise StoreError(
+            f"{path}: belongs to uid {status.st_uid}, the agent runs as uid {os.geteuid()}:"
+            " run it as that user, or chown what is in the folder"
+        )
+    if status.st_mode & 0o077:
+        raise StoreError(
+            f"{path}: others may use it (mode {stat.S_IMODE(status.st_mode):04o}):"
+            f" chmod {mode:04o} {path}, and enrol anew if somebody could have read it"
+        )
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    # Before the first access: with it, the write-ahead log needs no shared memory.
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA cell_size_check = ON")
+    db.execute("BEGIN IMMEDIATE")
+    version = _number(db, "user_version")
+    application = _number(db, "application_id")
+    if application == 0 and _number(db, "schema_version") == 0:
+        _create(db)
+    elif application != APPLICATION_ID:
+        raise StoreError(f"{path}: another program's database: set `state` to the agent's folder")
+    elif version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: of a newer agent (schema {version}, this one knows {SCHEMA_VERSION}):"
+            " install that agent again"
+        )
+    db.execute("COMMIT")
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise StoreError(f"{path}: {_ADVICE['SQLITE_CORRUPT']} (quick_check)")
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    value = db.execute(f"PRAGMA {pragma}").fetchone()[0]
+    return int(value)
+
+
+def _create(db: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";\n"):
+        db.execute(statement)
+    db.execute(
+        "INSERT INTO identity (id, static, link, shard) VALUES (1, ?, ?, ?)",
+        (
+            X25519PrivateKey.generate().private_bytes_raw(),
+            X25519PrivateKey.generate().private_bytes_raw(),
+            secrets.randbelow(256),
+        ),
+    )
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

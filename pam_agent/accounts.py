@@ -20,7 +20,13 @@ from pam_agent.policy import (
     backoff_seconds,
     disabled_by,
 )
-from pam_agent.records import AccountStanding, AgentIdentity, Device, DisabledReason
+from pam_agent.records import (
+    AccountStanding,
+    AgentIdentity,
+    Decided,
+    Device,
+    DisabledReason,
+)
 from pam_agent.schema import CURRENT, FILE_NAME, PENDING, StoreError, explain, open_store
 from protocol.limits import MAX_TAGS
 from protocol.ratchet import Generation, Ratchet
@@ -82,7 +88,8 @@ class Accounts:
     async def devices(self, account: str) -> tuple[Device, ...]:
         """The proved devices of `account`, disabled ones too, the oldest first; at most MAX_TAGS.
 
-        None for an account that is unknown. policy.usable says which ones may be asked.
+        None for an account that is unknown. policy.usable says which ones may be asked. To be read
+        again for each H1: another sign-on may have moved the ratchet since the passcode was shown.
         """
         return await self._transaction(
             lambda db: _devices(db, "WHERE account = ? AND proved = 1", account)
@@ -117,29 +124,37 @@ class Accounts:
         return await self._transaction(work)
 
     async def decide(
-        self, device_id: int, base: Generation, next_root: bytes, *, success: bool, now: float
-    ) -> bool:
+        self,
+        device_id: int,
+        base: Generation,
+        next_root: bytes,
+        *,
+        opened: Ratchet,
+        success: bool,
+        now: float,
+    ) -> Decided:
         """Move the ratchet for a verified DECISION under `base`, as it stands in the store now.
 
-        False, and nothing of the sign-on may succeed: the clone alarm (the device is disabled by
-        this), or the device was disabled or revoked since the sign-on began. `success` is an
+        `opened` is the device's ratchet as it was when H1 opened under `base`. `success` is an
         approval in time; it ends the device's failures and is the account's last success. The
         proof of a device that is not `proved` yet moves its ratchet and nothing else.
         """
 
-        def work(db: sqlite3.Connection) -> bool:
+        def work(db: sqlite3.Connection) -> Decided:
             try:
                 device = _device(db, device_id)
             except DeviceGoneError:
-                return False
+                return Decided.DISABLED
             if device.disabled is not None:
-                return False
+                return Decided.DISABLED
+            if device.ratchet.overtaken(base, opened):
+                return Decided.OVERTAKEN
             ratchet = device.ratchet.decided(base, next_root)
             if ratchet is None:
                 db.execute(
                     "UPDATE device SET disabled = ? WHERE id = ?", (DisabledReason.CLONE, device_id)
                 )
-                return False
+                return Decided.DISABLED
             _store_ratchet(db, device_id, ratchet)
             if device.proved and success:
                 db.execute(
@@ -152,7 +167,7 @@ class Accounts:
                 )
             elif device.proved:
                 _note_unsuccessful(db, device.account)
-            return True
+            return Decided.MOVED
 
         return await self._transaction(work)
 

@@ -1,7 +1,7 @@
 """pure. What the agent remembers: itself, an account's standing, its devices."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -16,6 +16,21 @@ class DisabledReason(StrEnum):
     """Too many failures in a row: somebody holds it who cannot activate it."""
     CLONE = "clone"
     """A decision came under a key that was used up: there are two copies of the device."""
+
+
+class Decided(Enum):
+    """What the store made of a DECISION. Only MOVED is true: no other may let anybody in."""
+
+    MOVED = "moved"
+    """The ratchet's next generation is on the disk."""
+    OVERTAKEN = "overtaken"
+    """Another sign-on moved the ratchet since H1: denied, without RECEIPT, nothing changed."""
+    DISABLED = "disabled"
+    """The clone alarm, which disabled the device, or it was disabled or revoked before: RECEIPT
+    says so."""
+
+    def __bool__(self) -> bool:
+        return self is Decided.MOVED
 
 
 @dataclass(frozen=True)

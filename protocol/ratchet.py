@@ -51,14 +51,16 @@ class Ratchet:
         return Standing.RETIRED if base in self.retired else Standing.UNKNOWN
 
     def overtaken(self, base: Generation, opened: "Ratchet") -> bool:
-        """Whether another sign-on has used `base` up since H1 opened, the ratchet being `opened`.
+        """Whether another DECISION has moved the ratchet since H1 opened under `base` in `opened`.
 
-        To be asked before `decided`, when DECISION verifies. It is then no sign of a copy: the
-        network may have held it back while the same device signed on again. The sign-on ends
-        denied, without RECEIPT, and changes nothing.
+        To be asked before `decided`, when DECISION verifies. The network may have held it back
+        while the same device signed on again: then it is no sign of a copy, and following it would
+        retire the generation that the device now holds. The sign-on ends denied, without RECEIPT,
+        and changes nothing. Under a generation that was retired already, a copy has shown itself.
         """
-        live = (Standing.CURRENT, Standing.PENDING)
-        return opened.standing(base) in live and self.standing(base) not in live
+        known = (opened.current, opened.pending, None)
+        moved = self.current not in known or self.pending not in known
+        return moved and opened.standing(base) in (Standing.CURRENT, Standing.PENDING)
 
     def decided(self, base: Generation, next_root: bytes) -> "Ratchet | None":
         """The ratchet after a verified DECISION under `base`; None is the clone alarm.

@@ -1,0 +1,53 @@
+"""pure. Addresses as people write them in configurations and offers."""
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_PORT: Final = 65535
+
+
+class AddressError(ValueError):
+    """Not an address; the message says what is expected."""
+
+
+@dataclass(frozen=True)
+class TcpAddress:
+    """`host:port`, an IPv6 host in brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class UnixAddress:
+    """The path of a Unix socket."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+def parse_tcp(text: str) -> TcpAddress:
+    """`host:port` or `[ipv6]:port`. Raises AddressError."""
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if bracketed:
+        host = host[1:-1]
+    number = int(port) if port.isascii() and port.isdigit() else 0
+    if not colon or not host or (":" in host) != bracketed or not 1 <= number <= MAX_PORT:
+        raise AddressError("expected host:port or [ipv6]:port")
+    return TcpAddress(host, number)
+
+
+def parse(text: str) -> TcpAddress | UnixAddress:
+    """`tcp:host:port` or `unix:/path`. Raises AddressError."""
+    scheme, _, rest = text.partition(":")
+    if scheme == "unix" and rest.startswith("/"):
+        return UnixAddress(rest)
+    if scheme == "tcp":
+        return parse_tcp(rest)
+    raise AddressError("expected tcp:host:port or unix:/path")

@@ -1,0 +1,143 @@
+"""edge. The relay's configuration: one TOML file, every key optional, and an embedded default."""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocol.address import AddressError, TcpAddress, UnixAddress, parse
+from relay.keys import KeyFileError, load_agents, load_private_key
+from relay.limits import Limits
+
+DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message says file, key, what was found and expected."""
+
+
+class AgentsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[agents]]`: a listener for agents' links."""
+
+    listen: str
+    """`unix:/path`, where peer credentials decide, or `tcp:host:port`, where keys do."""
+    uids: list[int] | None = None
+    """On a Unix listener: who may attach. Default: root and the relay's own user."""
+
+
+class ValidatorsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[validators]]`: a listener for validators."""
+
+    listen: str
+    """`tcp:host:port`."""
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: for people on a terminal, JSON elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    agents: list[AgentsListener] = []
+    validators: list[ValidatorsListener] = []
+    key: str = "/etc/bartizan/relay.key"
+    """The relay's private link key; needed when agents attach by TCP."""
+    agents_file: str = "/etc/bartizan/relay.agents"
+    """The agents' public link keys, a line each; needed when agents attach by TCP."""
+    limits: Limits = Limits()
+    log: Log = Log()
+
+
+@dataclass(frozen=True)
+class ListenerPlan:
+    """One listener to open. `trusted` is None for validators."""
+
+    address: TcpAddress | UnixAddress
+    trusted: frozenset[int] | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration made ready: addresses parsed, key files read."""
+
+    listeners: tuple[ListenerPlan, ...]
+    key: X25519PrivateKey
+    agents: dict[bytes, str]
+    limits: Limits
+    log: Log
+
+
+def load(path: Path | None) -> Config:
+    """The file, or the embedded default when there is none. Raises ConfigError."""
+    if path is None:
+        if not DEFAULT_FILE.exists():
+            return default()
+        path = DEFAULT_FILE
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    try:
+        config = msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not config.agents or not config.validators:
+        raise ConfigError(f"{path}: at least one [[agents]] and one [[validators]] are needed")
+    return config
+
+
+def default() -> Config:
+    """For a relay and an agent on one host: links by Unix socket, validators on every address."""
+    directory = "/run/bartizan-relay"
+    if os.geteuid() != 0:
+        directory = os.environ.get("XDG_RUNTIME_DIR", directory) + "/bartizan-relay"
+    return Config(
+        agents=[AgentsListener(f"unix:{directory}/agents.sock")],
+        validators=[ValidatorsListener("tcp:[::]:4817")],
+    )
+
+
+def plan(config: Config) -> Plan:
+    """Parse addresses and read key files. Raises ConfigError."""
+    listeners: list[ListenerPlan] = []
+    own = frozenset({0, os.geteuid()})
+    for number, agents in enumerate(config.agents):
+        address = _address(agents.listen, f"agents[{number}].listen")
+        if isinstance(address, TcpAddress) and agents.uids is not None:
+            raise ConfigError(f"agents[{number}].uids: only a unix listener has them")
+        trusted = own if agents.uids is None else frozenset(agents.uids)
+        listeners.append(ListenerPlan(address, trusted))
+    for number, validators in enumerate(config.validators):
+        address = _address(validators.listen, f"validators[{number}].listen")
+        if isinstance(address, UnixAddress):
+            raise ConfigError(f"validators[{number}].listen: expected tcp:host:port")
+        listeners.append(ListenerPlan(address, None))
+    by_key = any(
+        isinstance(listener.address, TcpAddress) and listener.trusted is not None
+        for listener in listeners
+    )
+    try:
+        key = load_private_key(Path(config.key)) if by_key else X25519PrivateKey.generate()
+        known = load_agents(Path(config.agents_file)) if by_key else {}
+    except KeyFileError as error:
+        raise ConfigError(str(error)) from None
+    return Plan(tuple(listeners), key, known, config.limits, config.log)
+
+
+def _address(text: str, where: str) -> TcpAddress | UnixAddress:
+    try:
+        return parse(text)
+    except AddressError as error:
+        raise ConfigError(f"{where}: {error}") from None

@@ -1,0 +1,192 @@
+"""pure. The two kinds of connection as the broker sees them, and what stands between them.
+
+An end has bytes to send (`out`) and says how its socket is to go on; it knows no socket. Whoever
+owns the socket flushes `out`, then obeys `fate`.
+"""
+
+from enum import Enum
+from typing import Final
+
+from protocol.agent_auth import RelayHandshake
+from protocol.frames import FrameReader
+from protocol.limits import MAX_FRAME, MAX_LINK_FRAME, MAX_UNKNOWN_FRAME
+from relay.outcomes import ValidatorOutcome
+
+
+class Fate(Enum):
+    """What is to become of an end's socket."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    """Send as much of `out` as the socket takes at once, then close."""
+    RESET = "reset"
+    """Close at once, with a TCP reset."""
+
+
+class LinkState(Enum):
+    """How far a link has come."""
+
+    PREFACE = "preface"
+    HELLO = "hello"
+    ATTACH = "attach"
+    UP = "up"
+    ENDED = "ended"
+
+
+class Link:
+    """An agent's lasting connection."""
+
+    __slots__ = (
+        "agent",
+        "deadline",
+        "fate",
+        "handshake",
+        "heard",
+        "opened",
+        "out",
+        "peer_uid",
+        "pinged",
+        "reader",
+        "requests",
+        "state",
+        "trusted",
+    )
+
+    def __init__(self, peer_uid: int | None, trusted: frozenset[int], now: float) -> None:
+        """`peer_uid` and `trusted` are for a Unix listener: who it is, and who may attach."""
+        self.peer_uid: Final = peer_uid
+        self.trusted: Final = trusted
+        self.opened: Final = now
+        self.heard = now
+        self.pinged = False
+        self.deadline = now
+        self.state = LinkState.PREFACE
+        self.agent = ""
+        self.handshake: RelayHandshake | None = None
+        self.reader = FrameReader(MAX_UNKNOWN_FRAME)
+        self.requests: dict[int, Request] = {}
+        self.out = bytearray()
+        self.fate = Fate.OPEN
+
+    def attached(self, agent: str) -> None:
+        """The agent is known now; its name is for logs and quotas."""
+        self.agent = agent
+        self.state = LinkState.UP
+        self.reader.max_body = MAX_LINK_FRAME
+
+
+class ValidatorState(Enum):
+    """How far a validator's connection has come."""
+
+    PREFACE = "preface"
+    AUTH_VALIDATE = "auth-validate"
+    UNMATCHED = "unmatched"
+    PAIRED = "paired"
+    HELD = "held"
+    """No good; nothing more is read, and the reset comes at `release`."""
+    ENDED = "ended"
+
+
+class Validator:
+    """A validator's connection: one per sign-on. `release` is the moment of the uniform reset."""
+
+    __slots__ = (
+        "address",
+        "answered",
+        "blocked_since",
+        "deadline",
+        "fate",
+        "opened",
+        "out",
+        "outcome",
+        "reader",
+        "release",
+        "state",
+        "tag",
+        "transaction",
+    )
+
+    def __init__(self, address: str, now: float, release: float) -> None:
+        self.address: Final = address
+        self.opened: Final = now
+        self.release: Final = release
+        self.deadline = release
+        self.blocked_since: float | None = None
+        self.state = ValidatorState.PREFACE
+        self.reader = FrameReader(MAX_UNKNOWN_FRAME)
+        self.tag = b""
+        self.transaction: Transaction | None = None
+        self.answered = False
+        self.outcome: ValidatorOutcome | None = ValidatorOutcome.SILENT
+        self.out = bytearray()
+        self.fate = Fate.OPEN
+
+    @property
+    def reading(self) -> bool:
+        """Whether what it sends is wanted now. If not, only its going away is."""
+        return self.state in (
+            ValidatorState.PREFACE,
+            ValidatorState.AUTH_VALIDATE,
+            ValidatorState.PAIRED,
+        )
+
+    def paired(self, transaction: "Transaction") -> None:
+        self.transaction = transaction
+        self.state = ValidatorState.PAIRED
+        self.reader.max_body = MAX_FRAME
+
+
+class Request:
+    """A waiting request of an agent; `transaction` once a validator came for it."""
+
+    __slots__ = (
+        "expires",
+        "link",
+        "number",
+        "queued_at",
+        "rejects",
+        "sign_on_id",
+        "tags",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        link: Link,
+        number: int,
+        sign_on_id: bytes,
+        tags: tuple[bytes, ...],
+        now: float,
+        expires: float,
+    ) -> None:
+        self.link: Final = link
+        self.number: Final = number
+        self.sign_on_id: Final = sign_on_id
+        self.tags: Final = tags
+        self.queued_at: Final = now
+        self.expires: Final = expires
+        self.rejects = 0
+        self.transaction: Transaction | None = None
+
+
+class Transaction:
+    """A request paired with a validator's connection. `in` is towards the agent, `out` from it."""
+
+    __slots__ = (
+        "active",
+        "bytes_in",
+        "bytes_out",
+        "frames_in",
+        "frames_out",
+        "request",
+        "started",
+        "validator",
+    )
+
+    def __init__(self, request: Request, validator: Validator, now: float) -> None:
+        self.request: Final = request
+        self.validator: Final = validator
+        self.started: Final = now
+        self.active = now
+        self.frames_in = self.bytes_in = 0
+        self.frames_out = self.bytes_out = 0

@@ -1,0 +1,82 @@
+"""edge. The relay's link key pair, and the file of agents' public keys."""
+
+import base64
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocol.limits import KEY_LENGTH
+
+
+class KeyFileError(Exception):
+    """A key file cannot be used; the message says which, why and what to do."""
+
+
+def encode_key(raw: bytes) -> str:
+    """Keys in text are standard base64 of 32 bytes."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def decode_key(text: str) -> bytes:
+    """32 bytes. Raises ValueError."""
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != KEY_LENGTH:
+        raise ValueError("a key has 32 bytes")
+    return raw
+
+
+def create_private_key(path: Path) -> X25519PrivateKey:
+    """Write a new private key to a file that must not exist yet (mode 0600). Raises KeyFileError."""
+    key = X25519PrivateKey.generate()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(encode_key(key.private_bytes_raw()) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot create the key file: {error.strerror}") from None
+    return key
+
+
+def load_private_key(path: Path) -> X25519PrivateKey:
+    """Raises KeyFileError, also when others can read the file."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise KeyFileError(
+            f"{path}: cannot read the key file: {error.strerror}; "
+            "`bartizan-relay generate-key` makes one"
+        ) from None
+    if mode & 0o077:
+        raise KeyFileError(f"{path}: others can read the private key; chmod 600 it")
+    try:
+        return X25519PrivateKey.from_private_bytes(decode_key(text.strip()))
+    except ValueError:
+        raise KeyFileError(f"{path}: expected one line with 32 bytes in base64") from None
+
+
+def load_agents(path: Path) -> dict[bytes, str]:
+    """Agents' link public keys and names: a line `BASE64 NAME` each. Raises KeyFileError."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot read the agents' keys: {error.strerror}") from None
+    agents: dict[bytes, str] = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        where = f"{path}, line {number}"
+        try:
+            key, name = decode_key(words[0]), words[1]
+        except (ValueError, IndexError):
+            raise KeyFileError(
+                f"{where}: expected `KEY NAME`, as `bartizan-agent link-key` prints it"
+            ) from None
+        if key in agents or name in agents.values():
+            raise KeyFileError(f"{where}: this key or the name {name} occurs twice")
+        agents[key] = name
+    return agents

@@ -1,0 +1,75 @@
+"""shell. Opens the relay's listening sockets."""
+
+import contextlib
+import os
+import socket
+import stat
+from typing import Final
+
+from protocol.address import TcpAddress, UnixAddress
+
+BACKLOG: Final = 4096
+"""Connections that the kernel holds until they are accepted; it cuts this to net.core.somaxconn."""
+
+SOCKET_MODE: Final = 0o666
+"""Anybody may connect to a Unix listener; peer credentials say who may attach."""
+
+
+def open_listener(address: TcpAddress | UnixAddress) -> list[socket.socket]:
+    """The listening sockets for one address (a host name may have several). Raises OSError."""
+    if isinstance(address, UnixAddress):
+        return [_open_unix(address.path)]
+    infos = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    return [_open_tcp(family, sockaddr) for family, _, _, _, sockaddr in infos]
+
+
+def _open_tcp(family: int, sockaddr: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit this: each frame leaves at once.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            dual = sockaddr[0] == "::"
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
+        sock.setblocking(False)
+        sock.bind(sockaddr)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _open_unix(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        sock.setblocking(False)
+        sock.bind(path)
+        os.chmod(path, SOCKET_MODE)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more; anything else stays and makes bind fail."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+
+
+def address_of(sock: socket.socket) -> TcpAddress | UnixAddress:
+    """Where a socket listens."""
+    name = sock.getsockname()
+    return UnixAddress(name) if sock.family == socket.AF_UNIX else TcpAddress(name[0], name[1])

@@ -1,0 +1,76 @@
+"""pure. One word for every end. Log, counters and documentation speak these words and no others."""
+
+from enum import Enum
+
+
+class RequestOutcome(Enum):
+    """How a request ended, with its transaction if it had one."""
+
+    DONE = "done"
+    """The agent closed it after its sign-on was over."""
+    WITHDRAWN = "withdrawn"
+    """The agent took it back."""
+    EXPIRED = "expired"
+    """Nobody came in time."""
+    REPLACED = "replaced"
+    """The agent queued the same tag again."""
+    REJECTED_TOO_OFTEN = "rejected-too-often"
+    """The agent rejected more validators than a request may see."""
+    STALLED = "stalled"
+    """The transaction ran without a frame for too long."""
+    LIFETIME = "lifetime"
+    """The transaction ran for too long."""
+    FRAMES = "frames"
+    """One side sent more frames or bytes than a transaction has."""
+    MALFORMED = "malformed"
+    """The validator sent something that is no frame."""
+    NOT_READING = "not-reading"
+    """The validator did not take what was sent to it."""
+    VALIDATOR_GONE = "validator-gone"
+    """The validator closed its connection."""
+    AGENT_GONE = "agent-gone"
+    """The agent's link ended."""
+    DRAINED = "drained"
+    """The relay stopped."""
+
+
+class ValidatorOutcome(Enum):
+    """How a validator's connection ended that was in no transaction, or was put out of one."""
+
+    UNMATCHED = "unmatched"
+    """Its tag named no waiting request until the end of the hold."""
+    MALFORMED = "malformed"
+    """What it sent is not what a validator sends."""
+    SILENT = "silent"
+    """It did not say what it wanted until the end of the hold."""
+    REJECTED = "rejected"
+    """The agent rejected it."""
+    OVERLOADED = "overloaded"
+    """There were too many running transactions."""
+    EVICTED = "evicted"
+    """It was the oldest when too many were unpaired."""
+    LEFT = "left"
+    """It closed the connection itself."""
+    DRAINED = "drained"
+    """The relay stopped."""
+
+
+class LinkOutcome(Enum):
+    """How an agent's link ended."""
+
+    CLOSED = "closed"
+    """The agent closed it."""
+    SILENT = "silent"
+    """Nothing was heard for a minute, pings included."""
+    SLOW_SETUP = "slow-setup"
+    """It was not attached in time."""
+    REFUSED = "refused"
+    """Unknown key, wrong proof, or a user that may not attach."""
+    MALFORMED = "malformed"
+    """What it sent is not what an agent sends."""
+    OVERFLOW = "overflow"
+    """It did not read what was sent to it."""
+    OVERLOADED = "overloaded"
+    """There were too many links."""
+    DRAINED = "drained"
+    """The relay stopped."""

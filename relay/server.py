@@ -1,0 +1,100 @@
+"""shell. One relay: its listeners, its broker, and the switch between them, until told to stop."""
+
+import secrets
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import trio
+
+from protocol.address import TcpAddress, UnixAddress
+from relay.broker import Broker
+from relay.config import ConfigError, Plan
+from relay.listeners import address_of, open_listener
+from relay.logs import Reporter
+from relay.switch import Listener, Switch
+
+DRAIN_POLL: Final = 0.05
+"""Seconds between looks at how many transactions still run while draining."""
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A running relay, as `serve` reports it when it listens."""
+
+    broker: Broker
+    switch: Switch
+    agents: tuple[TcpAddress | UnixAddress, ...]
+    """Where agents attach."""
+    validators: tuple[TcpAddress | UnixAddress, ...]
+    """Where validators connect, the port filled in where 0 was asked for."""
+    drain: Callable[[], None]
+    """Begin to stop: no new requests, and the end when no transaction runs or time is up."""
+
+
+def open_listeners(plan: Plan) -> list[Listener]:
+    """Raises ConfigError for an address that cannot be listened on."""
+    listeners: list[Listener] = []
+    for wanted in plan.listeners:
+        try:
+            sockets = open_listener(wanted.address)
+        except OSError as error:
+            for listener in listeners:
+                listener.socket.close()
+            raise ConfigError(f"cannot listen on {wanted.address}: {error.strerror}") from None
+        listeners += [Listener(sock, wanted.trusted) for sock in sockets]
+    return listeners
+
+
+async def serve(
+    plan: Plan,
+    listeners: Sequence[Listener],
+    report: Reporter,
+    task_status: trio.TaskStatus[Relay] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run until drained or cancelled; the listeners are closed then."""
+    broker = Broker(plan.limits, plan.key, plan.agents, _jitter)
+    switch = Switch(broker, listeners, report)
+    stopping = trio.Event()
+    relay = Relay(
+        broker,
+        switch,
+        tuple(address_of(x.socket) for x in listeners if x.trusted is not None),
+        tuple(address_of(x.socket) for x in listeners if x.trusted is None),
+        stopping.set,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(switch.run)
+        task_status.started(relay)
+        await stopping.wait()
+        broker.drain(trio.current_time())
+        with trio.move_on_after(plan.limits.drain):
+            while broker.transactions:
+                await trio.sleep(DRAIN_POLL)
+        nursery.cancel_scope.cancel()
+
+
+async def serve_until_signalled(
+    plan: Plan, listeners: Sequence[Listener], report: Reporter
+) -> None:
+    """As a program: SIGTERM or SIGINT drains, a second one kills."""
+    log = structlog.get_logger()
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            relay: Relay = await nursery.start(serve, plan, listeners, report)
+            log.info(
+                "relay up",
+                agents=[str(address) for address in relay.agents],
+                validators=[str(address) for address in relay.validators],
+            )
+            async for number in signals:
+                log.info("relay stopping", signal=signal.Signals(number).name)
+                break
+        relay.drain()
+    log.info("relay down")
+
+
+def _jitter() -> float:
+    return secrets.randbits(53) / 2**53

@@ -1,0 +1,244 @@
+"""shell. The data plane: one Trio task that owns an epoll set and every socket of the relay.
+
+It waits for the set with Trio, then handles a batch of ready sockets in plain synchronous code and
+flushes each end once. Between "readable" and "written" nothing awaits. It decides nothing: bytes go
+into the broker, and `out` and `fate` of its ends say what to do.
+"""
+
+import errno
+import select
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from relay.broker import Broker
+from relay.ends import Fate, Link, Validator
+from relay.records import Record
+
+BATCH: Final = 256
+"""Ready sockets handled before other tasks get their turn."""
+
+ACCEPT_BATCH: Final = 64
+"""Connections taken from one listener before other sockets get their turn."""
+
+VALIDATOR_READ: Final = 4096
+"""A validator's frames are small: one read takes all of an honest one's."""
+
+LINK_READ: Final = 65536
+
+ACCEPT_PAUSE: Final = 0.1
+"""Seconds without accepting when the process has no descriptor left: no busy loop."""
+
+_READ: Final = select.EPOLLIN | select.EPOLLRDHUP
+_GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
+_PEER_CREDENTIALS: Final = struct.Struct("3i")
+_NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+@dataclass(frozen=True, eq=False)
+class Listener:
+    """A listening socket. `trusted` is None for validators, the allowed uids for agents (on TCP
+    none: there a key decides)."""
+
+    socket: socket.socket
+    trusted: frozenset[int] | None
+
+
+class _Wire:
+    """A socket, its end in the broker, and what epoll was told about it."""
+
+    __slots__ = ("end", "events", "socket")
+
+    def __init__(self, sock: socket.socket, end: Link | Validator, events: int) -> None:
+        self.socket: Final = sock
+        self.end: Final = end
+        self.events = events
+
+
+class Switch:
+    """Runs a broker on real sockets."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        listeners: Sequence[Listener],
+        report: Callable[[list[Record]], None],
+    ) -> None:
+        """`report` gets the broker's records after every batch."""
+        self._broker: Final = broker
+        self._report: Final = report
+        self._epoll: Final = select.epoll()
+        self._listeners: Final = {listener.socket.fileno(): listener for listener in listeners}
+        self._wires: Final[dict[int, _Wire]] = {}
+        self._wire_of: Final[dict[Link | Validator, _Wire]] = {}
+        self._paused_until = 0.0
+
+    @property
+    def connections(self) -> int:
+        """Open connections, listeners not counted."""
+        return len(self._wires)
+
+    async def run(self) -> None:
+        """Until cancelled. Every socket is closed then, the listeners included."""
+        for fd in self._listeners:
+            self._epoll.register(fd, select.EPOLLIN)
+        try:
+            while True:
+                deadline = self._broker.next_deadline()
+                if self._paused_until:
+                    deadline = min(deadline, self._paused_until)
+                with trio.move_on_at(deadline):
+                    await trio.lowlevel.wait_readable(self._epoll.fileno())
+                self.turn(trio.current_time())
+        finally:
+            self._broker.stop(trio.current_time())
+            self.turn(trio.current_time())
+            self._close()
+
+    def turn(self, now: float) -> None:
+        """Handle whatever is ready and due."""
+        broker = self._broker
+        if self._paused_until and now >= self._paused_until:
+            self._pause_accepting(None)
+        for fd, events in self._epoll.poll(0, BATCH):
+            wire = self._wires.get(fd)
+            if wire is not None:
+                self._ready(wire, events, now)
+            elif fd in self._listeners:
+                self._accept(self._listeners[fd], now)
+        broker.tick(now)
+        while broker.touched:
+            touched, broker.touched = broker.touched, set()
+            for end in touched:
+                wire = self._wire_of.get(end)
+                if wire is not None:
+                    self._flush(wire, now)
+        if broker.records:
+            records, broker.records = broker.records, []
+            self._report(records)
+
+    def _accept(self, listener: Listener, now: float) -> None:
+        for _ in range(ACCEPT_BATCH):
+            try:
+                sock, address = listener.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTOR:
+                    self._pause_accepting(now + ACCEPT_PAUSE)
+                    return
+                continue  # the peer is gone again, or its network is: accept(2), Error handling
+            sock.setblocking(False)
+            end: Link | Validator
+            if listener.trusted is None:
+                end = self._broker.validator_opened(_address_text(address), now)
+            else:
+                end = self._broker.link_opened(_peer_uid(sock), listener.trusted, now)
+            wire = _Wire(sock, end, _READ)
+            self._wires[sock.fileno()] = wire
+            self._wire_of[end] = wire
+            self._epoll.register(sock.fileno(), _READ)
+
+    def _pause_accepting(self, until: float | None) -> None:
+        """Stop accepting until a moment, or go on (None)."""
+        self._paused_until = until or 0.0
+        for fd in self._listeners:
+            self._epoll.modify(fd, 0 if until else select.EPOLLIN)
+
+    def _ready(self, wire: _Wire, events: int, now: float) -> None:
+        end = wire.end
+        if events & select.EPOLLOUT:
+            self._flush(wire, now)
+        if events & select.EPOLLIN and wire.events & select.EPOLLIN:
+            self._read(wire, now)
+        elif events & _GONE and end.fate is Fate.OPEN:
+            self._gone(wire, now)
+
+    def _read(self, wire: _Wire, now: float) -> None:
+        end = wire.end
+        is_link = isinstance(end, Link)
+        try:
+            data = wire.socket.recv(LINK_READ if is_link else VALIDATOR_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._gone(wire, now)
+        elif isinstance(end, Link):
+            self._broker.link_bytes(end, data, now)
+        else:
+            self._broker.validator_bytes(end, data, now)
+
+    def _gone(self, wire: _Wire, now: float) -> None:
+        if isinstance(wire.end, Link):
+            self._broker.link_gone(wire.end, now)
+        else:
+            self._broker.validator_gone(wire.end, now)
+
+    def _flush(self, wire: _Wire, now: float) -> None:
+        end = wire.end
+        if end.out and end.fate is not Fate.RESET:
+            try:
+                sent = wire.socket.send(end.out)
+                del end.out[:sent]
+            except BlockingIOError:
+                pass
+            except OSError:
+                if end.fate is Fate.OPEN:
+                    self._gone(wire, now)
+        if end.fate is not Fate.OPEN:
+            self._drop(wire, reset=end.fate is Fate.RESET)
+            return
+        if isinstance(end, Validator):
+            if end.out:
+                self._broker.validator_blocked(end, now)
+            else:
+                end.blocked_since = None
+        wanted = _READ if isinstance(end, Link) or end.reading else select.EPOLLRDHUP
+        if end.out:
+            wanted |= select.EPOLLOUT
+        if wanted != wire.events:
+            wire.events = wanted
+            self._epoll.modify(wire.socket.fileno(), wanted)
+
+    def _drop(self, wire: _Wire, *, reset: bool) -> None:
+        if self._wire_of.pop(wire.end, None) is None:
+            return
+        del self._wires[wire.socket.fileno()]
+        if reset and wire.socket.family != socket.AF_UNIX:
+            # A plain close would show FIN or RST depending on unread input.
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOTHING)
+        wire.socket.close()
+
+    def _close(self) -> None:
+        for wire in list(self._wires.values()):
+            self._drop(wire, reset=wire.end.fate is Fate.RESET)
+        for listener in self._listeners.values():
+            listener.socket.close()
+        self._epoll.close()
+
+
+def _address_text(address: object) -> str:
+    """`host:port`, IPv6 in brackets; "unix" for a Unix socket."""
+    match address:
+        case (str(host), int(port)):
+            return f"{host}:{port}"
+        case (str(host), int(port), _, _):
+            return f"[{host}]:{port}"
+        case _:
+            return "unix"
+
+
+def _peer_uid(sock: socket.socket) -> int | None:
+    """The uid at the other end of a Unix socket, None on TCP."""
+    if sock.family != socket.AF_UNIX:
+        return None
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+    uid: int = _PEER_CREDENTIALS.unpack(credentials)[1]
+    return uid

@@ -1,0 +1,61 @@
+"""edge. The agent's log: one line per event on standard error, JSON for machines or for people.
+
+Fields never hold a passcode, a tag, a key or an enrolment code.
+"""
+
+import logging
+import sys
+import time
+from typing import Final, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from pam_agent.settings import Log, LogFormat
+from protocol.text import clean
+
+_MICROSECONDS: Final = 1_000_000
+
+
+def configure(settings: Log, stream: TextIO | None = None) -> None:
+    """Set structlog up for the whole process. `stream` is standard error when None."""
+    out = stream or sys.stderr
+    chosen = settings.format or (LogFormat.CONSOLE if out.isatty() else LogFormat.JSON)
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
+        if chosen is LogFormat.CONSOLE
+        else structlog.processors.JSONRenderer(serializer=_json)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _stamp,
+            _clean_texts,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """`time` in Unix seconds with microseconds; nanoseconds would promise what no clock keeps."""
+    event["time"] = time.time_ns() // 1000 / _MICROSECONDS
+    return event
+
+
+def _clean_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Names come from strangers: no control character of theirs reaches a terminal or a log."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = clean(value)
+    return event
+
+
+def _json(event: EventDict, **_options: object) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -529,6 +529,11 @@ class Broker:
             if link.state is LinkState.UP:
                 self._send(link, Drain(), now)
 
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is left that draining waits for."""
+        return self._draining and not self.transactions
+
     def stop(self, now: float) -> None:
         """End everything, now."""
         for link in list(self.links):

@@ -112,12 +112,11 @@ def default() -> Config:
 def plan(config: Config) -> Plan:
     """Parse addresses and read key files. Raises ConfigError."""
     listeners: list[ListenerPlan] = []
-    own = frozenset({0, os.geteuid()})
     for number, agents in enumerate(config.agents):
         address = _address(agents.listen, f"agents[{number}].listen")
         if isinstance(address, TcpAddress) and agents.uids is not None:
             raise ConfigError(f"agents[{number}].uids: only a unix listener has them")
-        trusted = own if agents.uids is None else frozenset(agents.uids)
+        trusted = default_uids() if agents.uids is None else frozenset(agents.uids)
         listeners.append(ListenerPlan(address, trusted))
     for number, validators in enumerate(config.validators):
         address = _address(validators.listen, f"validators[{number}].listen")
@@ -134,6 +133,11 @@ def plan(config: Config) -> Plan:
     except KeyFileError as error:
         raise ConfigError(str(error)) from None
     return Plan(tuple(listeners), key, known, config.limits, config.log)
+
+
+def default_uids() -> frozenset[int]:
+    """Who may attach on a Unix listener that does not say: root and the relay's own user."""
+    return frozenset({0, os.geteuid()})
 
 
 def _address(text: str, where: str) -> TcpAddress | UnixAddress:

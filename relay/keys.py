@@ -27,7 +27,7 @@ def decode_key(text: str) -> bytes:
 
 
 def create_private_key(path: Path) -> X25519PrivateKey:
-    """Write a new private key to a file that must not exist yet (mode 0600). Raises KeyFileError."""
+    """Write a new private key to a new file, mode 0600. Raises KeyFileError."""
     key = X25519PrivateKey.generate()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

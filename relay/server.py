@@ -4,7 +4,6 @@ import secrets
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 import trio
@@ -15,9 +14,6 @@ from relay.config import ConfigError, Plan
 from relay.listeners import address_of, open_listener
 from relay.logs import Reporter
 from relay.switch import Listener, Switch
-
-DRAIN_POLL: Final = 0.05
-"""Seconds between looks at how many transactions still run while draining."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +66,9 @@ async def serve(
         task_status.started(relay)
         await stopping.wait()
         broker.drain(trio.current_time())
+        switch.turn(trio.current_time())
         with trio.move_on_after(plan.limits.drain):
-            while broker.transactions:
-                await trio.sleep(DRAIN_POLL)
+            await switch.drained.wait()
         nursery.cancel_scope.cancel()
 
 

@@ -77,6 +77,8 @@ class Switch:
         self._wires: Final[dict[int, _Wire]] = {}
         self._wire_of: Final[dict[Link | Validator, _Wire]] = {}
         self._paused_until = 0.0
+        self.drained: Final = trio.Event()
+        """Set when the broker drains and no transaction runs any more."""
 
     @property
     def connections(self) -> int:
@@ -121,6 +123,8 @@ class Switch:
         if broker.records:
             records, broker.records = broker.records, []
             self._report(records)
+        if broker.drained:
+            self.drained.set()
 
     def _accept(self, listener: Listener, now: float) -> None:
         for _ in range(ACCEPT_BATCH):

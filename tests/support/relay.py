@@ -1,0 +1,57 @@
+"""A real relay in the test's nursery, on loopback and on a Unix socket in the test's own folder."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocol.address import TcpAddress, UnixAddress
+from relay import config, server
+from relay.limits import Limits
+from relay.records import Record
+from relay.server import Relay
+
+
+@dataclass
+class RunningRelay:
+    """Where it listens, and what it has recorded so far."""
+
+    relay: Relay
+    key: X25519PrivateKey
+    unix: UnixAddress
+    agents: TcpAddress
+    validators: TcpAddress
+    records: list[Record] = field(default_factory=list)
+
+
+async def start_relay(
+    nursery: trio.Nursery,
+    directory: Path,
+    *,
+    limits: Limits | None = None,
+    agents: dict[bytes, str] | None = None,
+) -> RunningRelay:
+    """`agents` are the link public keys that may attach by TCP, and their names."""
+    key = X25519PrivateKey.generate()
+    unix = UnixAddress(str(directory / "agents.sock"))
+    loopback = TcpAddress("127.0.0.1", 0)
+    own = config.default_uids()
+    plan = config.Plan(
+        (
+            config.ListenerPlan(unix, own),
+            config.ListenerPlan(loopback, own),
+            config.ListenerPlan(loopback, None),
+        ),
+        key,
+        agents or {},
+        limits or Limits(),
+        config.Log(),
+    )
+    records: list[Record] = []
+    listeners = server.open_listeners(plan)
+    relay: Relay = await nursery.start(server.serve, plan, listeners, records.extend)
+    by_tcp, by_validators = relay.agents[1], relay.validators[0]
+    assert isinstance(by_tcp, TcpAddress)
+    assert isinstance(by_validators, TcpAddress)
+    return RunningRelay(relay, key, unix, by_tcp, by_validators, records)

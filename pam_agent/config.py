@@ -13,21 +13,19 @@ from msgspec import Struct
 
 from pam_agent.conversation import Display
 from pam_agent.policy import Timers
-from pam_agent.settings import (
-    VALIDATOR_PORT,
-    Config,
-    Log,
-    LogFormat,
-    LogLevel,
-    Relay,
-    TcpAddress,
-    UnixAddress,
-)
+from pam_agent.settings import Config, Log, LogFormat, LogLevel, Relay
+from protocol.address import AddressError, TcpAddress, UnixAddress, parse_tcp
+from protocol.address import parse as parse_address
+from protocol.enrolment import MAX_RELAY_ADDRESS
 from protocol.limits import KEY_LENGTH, MAX_RELAYS
 from protocol.signon_messages import MAX_HOST
 from protocol.text import clean
 
 DEFAULT_PATH: Final = Path("/etc/bartizan/agent.toml")
+VALIDATOR_PORT: Final = 4817
+"""Where a relay listens for validators unless told otherwise."""
+MAX_SOCKET_PATH: Final = 107
+"""Bytes of a Unix socket's path on Linux (unix(7): sun_path, with its NUL)."""
 
 _T = TypeVar("_T")
 
@@ -112,8 +110,8 @@ def _config(file: _File) -> Config:
     config = Config(
         host=host,
         state=_absolute(file.state, "state"),
-        socket=_unix(file.socket, "socket").path,
-        admin_socket=_unix(file.admin_socket, "admin_socket").path,
+        socket=_socket(file.socket, "socket"),
+        admin_socket=_socket(file.admin_socket, "admin_socket"),
         relays=relays,
         timers=file.timers,
         callers={
@@ -140,29 +138,26 @@ def _config(file: _File) -> Config:
 
 def _local_relay(host: str) -> Relay:
     return Relay(
-        UnixAddress(Path("/run/bartizan-relay/agents.sock")),
+        UnixAddress("/run/bartizan-relay/agents.sock"),
         None,
         (TcpAddress(host, VALIDATOR_PORT),),
     )
 
 
 def _relay(table: _RelayTable, key: str) -> Relay:
-    kind, _, rest = table.link.partition(":")
-    link: UnixAddress | TcpAddress
-    match kind:
-        case "unix":
-            link = _unix(rest, f"{key}.link")
-            if table.key is not None:
-                raise _KeyError(f"{key}.key: only for tcp: on a Unix socket the system vouches")
-        case "tcp":
-            link = _tcp(rest, f"{key}.link")
-        case _:
-            raise _KeyError(f"{key}.link: expected unix:PATH or tcp:HOST:PORT")
+    try:
+        link = parse_address(table.link)
+    except AddressError as error:
+        raise _KeyError(f"{key}.link: {error}") from None
+    if isinstance(link, UnixAddress):
+        _socket(link.path, f"{key}.link")
+        if table.key is not None:
+            raise _KeyError(f"{key}.key: only for tcp: on a Unix socket the system vouches")
     if not table.validators:
         raise _KeyError(f"{key}.validators: expected at least one host:port")
     return Relay(
         link,
-        _public_key(table.key, f"{key}.key") if kind == "tcp" else None,
+        _public_key(table.key, f"{key}.key") if isinstance(link, TcpAddress) else None,
         tuple(_tcp(each, f"{key}.validators[{n}]") for n, each in enumerate(table.validators)),
     )
 
@@ -187,18 +182,21 @@ def _absolute(text: str, key: str) -> Path:
     return path
 
 
-def _unix(text: str, key: str) -> UnixAddress:
-    try:
-        return UnixAddress.parse(text)
-    except ValueError as error:
-        raise _KeyError(f"{key}: {error}") from None
+def _socket(text: str, key: str) -> Path:
+    path = _absolute(text, key)
+    if len(text.encode()) > MAX_SOCKET_PATH:
+        raise _KeyError(f"{key}: the path of a socket has at most {MAX_SOCKET_PATH} bytes")
+    return path
 
 
 def _tcp(text: str, key: str) -> TcpAddress:
     try:
-        return TcpAddress.parse(text)
-    except ValueError as error:
+        address = parse_tcp(text)
+    except AddressError as error:
         raise _KeyError(f"{key}: {error}") from None
+    if clean(text) != text or len(str(address).encode()) > MAX_RELAY_ADDRESS:
+        raise _KeyError(f"{key}: expected at most {MAX_RELAY_ADDRESS} bytes of printable text")
+    return address
 
 
 def _convert(value: object, kind: type[_T], prefix: str) -> _T:

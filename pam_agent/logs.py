@@ -3,6 +3,7 @@
 Fields never hold a passcode, a tag, a key or an enrolment code.
 """
 
+import contextlib
 import logging
 import sys
 import time
@@ -38,9 +39,24 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=lambda *_names: _Lines(out),
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines:
+    """Writes a line per event, whatever its level; never the reason why a sign-on fails."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        # A full disk or a dead reader behind standard error: nobody is left to be told.
+        with contextlib.suppress(OSError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from pam_agent.local_wire import Result
+from pam_agent.outcomes import SignOnEnd
 from protocol import passcode as passcodes
 from protocol import sign_on_id as sign_on_ids
 from protocol.text import fit
@@ -42,51 +42,23 @@ DEFAULT_DISPLAY: Final[Mapping[str, Display]] = {
 """By PAM service name, as seen with these programs."""
 
 
-class Outcome(StrEnum):
-    """How a sign-on ended, for the agent; the word is the log's."""
-
-    APPROVED = "approved"
-    DENIED = "denied"
-    EXPIRED = "expired"
-    """Nobody decided in time; for unknown users and disabled devices, too."""
-    UNAVAILABLE = "unavailable"
-    """No relay could queue the request."""
-    CANCELLED = "cancelled"
-    """The caller is gone, or an administrator revoked the device."""
-    NOT_ALLOWED = "not-allowed"
-    """The caller may not ask for this user with this service."""
-    CANNOT_SHOW = "cannot-show"
-    """The service can show no passcode, or its conversation failed."""
-    BUSY = "busy"
-    """Too many sign-ons wait, in all or for this account."""
-    FAILED = "failed"
-    """The agent cannot do its work: its store failed."""
-
-
-RESULTS: Final[Mapping[Outcome, Result]] = {
-    Outcome.APPROVED: Result.APPROVED,
-    Outcome.DENIED: Result.DENIED,
-    Outcome.EXPIRED: Result.DENIED,
-    Outcome.UNAVAILABLE: Result.UNAVAILABLE,
-    Outcome.CANCELLED: Result.DENIED,
-    Outcome.NOT_ALLOWED: Result.DENIED,
-    Outcome.CANNOT_SHOW: Result.CONVERSATION_FAILED,
-    # Not UNAVAILABLE, which a stack may be told to ignore: anybody can cause it by asking often.
-    Outcome.BUSY: Result.DENIED,
-    Outcome.FAILED: Result.FAILED,
-}
-"""What the PAM module is told."""
-
-_ENDINGS: Final[Mapping[Outcome, str]] = {
-    Outcome.APPROVED: "",  # success speaks for itself, and `su -c` would print it as output
-    Outcome.DENIED: "denied on the device",
-    Outcome.EXPIRED: "not approved in time",
-    Outcome.UNAVAILABLE: "no relay can be reached, try again later",
-    Outcome.CANCELLED: "cancelled",
-    Outcome.NOT_ALLOWED: "not allowed here",
-    Outcome.CANNOT_SHOW: "this program cannot show a passcode",
-    Outcome.BUSY: "too many sign-ons at once, try again later",
-    Outcome.FAILED: "out of order, ask the administrator",
+_ENDINGS: Final[Mapping[SignOnEnd, str]] = {
+    SignOnEnd.APPROVED: "",  # success speaks for itself, and `su -c` would print it as output
+    SignOnEnd.DENIED: "denied on the device",
+    SignOnEnd.REPORTED: "denied on the device",
+    SignOnEnd.EXPIRED: "not approved in time",
+    SignOnEnd.UNDECIDED: "not approved in time",
+    SignOnEnd.OVERTAKEN: "not approved",
+    SignOnEnd.DISABLED: "not approved",
+    SignOnEnd.REVOKED: "not approved",
+    SignOnEnd.CANCELLED: "",  # nobody is there to read it
+    SignOnEnd.CONVERSATION_FAILED: "",  # no way to show it
+    SignOnEnd.UNAVAILABLE: "no relay can be reached, try again later",
+    SignOnEnd.NOT_SHOWN: "this program cannot show a passcode",
+    SignOnEnd.NOT_ALLOWED: "not allowed here",
+    SignOnEnd.TOO_MANY: "too many sign-ons at once, try again later",
+    SignOnEnd.STORE_FAILED: "out of order, ask the administrator",
+    SignOnEnd.STOPPED: "interrupted, try again",
 }
 
 
@@ -109,7 +81,7 @@ def prompt_text(host: str, passcode: str, sign_on_id: bytes, seconds: float) -> 
     return f"{request_text(host, passcode, sign_on_id, seconds)}\napprove there, then press Enter: "
 
 
-def ending_text(outcome: Outcome, sign_on_id: bytes) -> str:
+def ending_text(end: SignOnEnd, sign_on_id: bytes) -> str:
     """One line to end a sign-on with, empty when there is nothing to say."""
-    text = _ENDINGS[outcome]
+    text = _ENDINGS[end]
     return f"Bartizan: {text} ({sign_on_ids.display(sign_on_id)})" if text else ""

@@ -4,6 +4,7 @@ Every write is on the disk before its method returns. Every failure of SQLite or
 a StoreError, on which callers fail closed; what was asked has then not been done.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -250,9 +251,15 @@ class Accounts:
             _remove_empty_accounts(db)
             return chosen
 
-        revoked = await self._transaction(work)
-        await self._overwrite()
-        return revoked
+        def work_and_overwrite() -> tuple[Device, ...]:
+            chosen = self._in_transaction(work)
+            # The write-ahead log still has the old pages: move it into the file, and empty it. When
+            # that fails the device is gone nevertheless, and a later checkpoint does it.
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return chosen
+
+        return await trio.to_thread.run_sync(work_and_overwrite, limiter=self._one_at_a_time)
 
     async def _transaction(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """What `work` returns, once it is durable. Not interrupted by cancellation when begun."""
@@ -273,17 +280,6 @@ class Accounts:
         except (sqlite3.Error, OSError) as error:
             raise explain(self._path, error) from error
         return result
-
-    async def _overwrite(self) -> None:
-        """Move the write-ahead log into the file and empty it: it has the old pages."""
-
-        def work() -> None:
-            try:
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error as error:
-                raise explain(self._path, error) from error
-
-        await trio.to_thread.run_sync(work, limiter=self._one_at_a_time)
 
 
 def _devices(

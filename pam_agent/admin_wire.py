@@ -5,15 +5,25 @@ or Refused is the last line, an enrolment's last event is followed by Done. The 
 connection before that cancels what it asked for.
 """
 
-from typing import Final, TypeVar
+import base64
+from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
+from pam_agent.records import Device
 
 MAX_LINE: Final = 8 * 1024
 """Bytes of a line: an enrolment code, the longest thing in one, has at most about 1 KiB."""
+
+
+MAX_ACCOUNT: Final = 256
+"""Characters of an account's name: the local wire takes no longer one from PAM."""
+
+Account = Annotated[str, Meta(min_length=1, max_length=MAX_ACCOUNT)]
+DeviceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""SQLite's integers end there."""
 
 
 class AdminWireError(Exception):
@@ -27,14 +37,14 @@ class ListAccounts(Struct, frozen=True, forbid_unknown_fields=True, tag="account
 class Revoke(Struct, frozen=True, forbid_unknown_fields=True, tag="revoke"):
     """Remove a device, or all of the account's. Answered by a DeviceLine for each removed one."""
 
-    account: str
-    device_id: int | None
+    account: Account
+    device_id: DeviceId | None
 
 
 class Enroll(Struct, frozen=True, forbid_unknown_fields=True, tag="enroll"):
     """Enrol a new device. Answered by its events."""
 
-    account: str
+    account: Account
 
 
 class ShowLinkKey(Struct, frozen=True, forbid_unknown_fields=True, tag="link-key"):
@@ -55,12 +65,34 @@ class DeviceLine(Struct, frozen=True, tag="device"):
     created: int
     last_used: int
 
+    @staticmethod
+    def of(device: Device) -> "DeviceLine":
+        if not device.proved:
+            state = "not proved"
+        else:
+            state = "active" if device.disabled is None else f"disabled: {device.disabled}"
+        return DeviceLine(
+            device.account,
+            device.id,
+            device.name,
+            state,
+            device.failures,
+            device.created,
+            device.last_used,
+        )
+
 
 class LinkKey(Struct, frozen=True, tag="link-key"):
-    """The agent's public link key (base64 of 32 bytes) and the host's label."""
+    """The agent's public link key (32 bytes, in JSON as base64) and the host's label."""
 
-    key: str
+    key: bytes
     host: str
+
+    @property
+    def line(self) -> str:
+        """As a relay's list of agents has it: `KEY NAME`, the name being one word."""
+        name = "-".join(self.host.replace("#", " ").split())
+        return f"{base64.b64encode(self.key).decode('ascii')} {name or 'unnamed'}"
 
 
 class Done(Struct, frozen=True, tag="done"):
@@ -76,20 +108,26 @@ class Refused(Struct, frozen=True, tag="refused"):
 Reply = DeviceLine | LinkKey | Offered | Compare | Enrolled | Failed | Done | Refused
 
 _T = TypeVar("_T")
+_REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
+_REPLIES: Final[msgspec.json.Decoder[Reply]] = msgspec.json.Decoder(Reply)
 
 
 def encode_line(message: Request | Reply) -> bytes:
-    return msgspec.json.encode(message) + b"\n"
+    """ValueError for a message that does not fit."""
+    line = msgspec.json.encode(message) + b"\n"
+    if len(line) > MAX_LINE:
+        raise ValueError("message is too long for a line")
+    return line
 
 
 def decode_request(line: bytes) -> Request:
     """Raises AdminWireError."""
-    return _decode(line, msgspec.json.Decoder(Request))
+    return _decode(line, _REQUESTS)
 
 
 def decode_reply(line: bytes) -> Reply:
     """Raises AdminWireError."""
-    return _decode(line, msgspec.json.Decoder(Reply))
+    return _decode(line, _REPLIES)
 
 
 def _decode(line: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:

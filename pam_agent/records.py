@@ -5,6 +5,7 @@ from enum import Enum, StrEnum
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from protocol.agent_auth import public_bytes
 from protocol.ratchet import Ratchet
 from protocol.signon import EnrolledDevice
 
@@ -43,6 +44,11 @@ class AgentIdentity:
     static: X25519PrivateKey = field(repr=False)
     link: X25519PrivateKey = field(repr=False)
     shard: int
+
+    @property
+    def link_public(self) -> bytes:
+        """The 32 bytes that a relay's operator puts into the relay's list of agents."""
+        return public_bytes(self.link)
 
 
 @dataclass(frozen=True)

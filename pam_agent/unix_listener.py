@@ -1,0 +1,129 @@
+"""shell. Unix sockets that the agent listens on: their file, its mode, and who is at the other end.
+
+The mode is set before the socket's name exists, so there is no moment with a wider one.
+"""
+
+import errno
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+
+BACKLOG: Final = 128
+"""Connections that the kernel holds while the agent is busy."""
+ACCEPT_PAUSE: Final = 0.1
+"""Seconds of rest when the system has no descriptor or memory for another connection."""
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_CREDENTIALS: Final = struct.Struct("iII")
+
+
+class ListenError(Exception):
+    """The socket cannot be listened on; the message is for the operator."""
+
+
+@asynccontextmanager
+async def unix_listener(path: Path, mode: int) -> AsyncIterator[trio.SocketListener]:
+    """Listen on `path` with `mode`; its file goes when the listener goes. Raises ListenError."""
+    try:
+        listening, identity = _listen(path, mode)
+    except OSError as error:
+        raise ListenError(
+            f"{path}: cannot listen: {error.strerror}; does {path.parent} exist and may"
+            f" uid {os.geteuid()} write to it?"
+        ) from error
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    try:
+        yield listener
+    finally:
+        _remove(path, identity)
+        listener.socket.close()
+
+
+def _listen(path: Path, mode: int) -> tuple[socket.socket, tuple[int, int]]:
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Linux takes the mode for the name from the descriptor, less the umask.
+        os.fchmod(listening.fileno(), mode)
+        listening.bind(str(path))
+        path.chmod(mode)
+        listening.listen(BACKLOG)
+        status = path.lstat()
+    except BaseException:
+        listening.close()
+        raise
+    return listening, (status.st_dev, status.st_ino)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the name that a dead agent left behind; refuse when somebody listens on it."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise ListenError(f"{path}: exists and is no socket: move it away")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:  # its backlog is full: somebody is there
+            pass
+    raise ListenError(f"{path}: another agent listens there already")
+
+
+def _remove(path: Path, identity: tuple[int, int]) -> None:
+    """Remove our own name; that of a successor has another inode and stays."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if (status.st_dev, status.st_ino) == identity:
+        path.unlink()
+
+
+async def serve_connections(
+    listener: trio.SocketListener,
+    serve_one: Callable[[trio.SocketStream], Awaitable[None]],
+    most: int,
+) -> None:
+    """Run `serve_one` for each connection, at most `most` at a time; further ones wait."""
+    room = trio.Semaphore(most)
+
+    async def serve(stream: trio.SocketStream) -> None:
+        try:
+            async with stream:
+                await serve_one(stream)
+        finally:
+            room.release()
+
+    async with trio.open_nursery() as nursery:
+        while True:
+            await room.acquire()
+            nursery.start_soon(serve, await _accept(listener))
+
+
+async def _accept(listener: trio.SocketListener) -> trio.SocketStream:
+    while True:
+        try:
+            return await listener.accept()
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+        await trio.sleep(ACCEPT_PAUSE)
+
+
+def peer_uid(stream: trio.SocketStream) -> int:
+    """The uid of the process at the other end when it connected (SO_PEERCRED, unix(7))."""
+    raw = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(raw)[1])

@@ -1,0 +1,198 @@
+"""edge. The program `bartizan`: its commands, options and exit codes."""
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from protocol.signon_messages import Verdict
+from protocol.text import clean
+from validator import enroll_command, screen, sign_on_command
+from validator.attempt import TimelineLog
+from validator.errors import BusyError, KeyStoreError
+from validator.keystore import KeyStore, location
+from validator.layout import Line, Tone, paragraph
+from validator.limits import LOCK_SECONDS
+from validator.outcomes import ExitCode
+from validator.pick import picked
+from validator.record import Record
+from validator.selection import distinct
+from validator.sign_on_command import Request
+from validator.terminal import Terminal
+
+LOG_OPTION: Final = click.option(
+    "--log-json",
+    "log_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="BARTIZAN_LOG",
+    metavar="FILE",
+    help="Append one line of JSON about the sign-on: its id, outcome and times. No secrets.",
+)
+USER_OPTION: Final = click.option("--user", help="The user, where a host has several.")
+
+
+def _store() -> KeyStore:
+    return KeyStore(location(os.environ, Path.home()))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bartizan", prog_name="bartizan")
+def program() -> None:
+    """Sign on at a host by approving it on this device."""
+
+
+@program.command()
+@click.argument("uri", required=False)
+@click.option("--name", metavar="DEVICE", help="What the host calls this device. [host name]")
+@click.option("--yes", is_flag=True, help="Do not ask. For scripts that trust the code's way here.")
+@LOG_OPTION
+def enroll(uri: str | None, name: str | None, yes: bool, log_path: Path | None) -> int:
+    """Enrol this device with the code that a host shows.
+
+    The code is a secret until it is used. Leave URI out and it is asked for, or give - to read it
+    from standard input: what is on a command line, other users of this device can see.
+    """
+    terminal = Terminal()
+    if not yes and not terminal.interactive:
+        raise click.UsageError("there is no terminal to confirm on: give --yes, or use one")
+    with TimelineLog(log_path) as log:
+        offer = enroll_command.read_offer(uri, terminal)
+        with _store() as store:
+            device = name or socket.gethostname()
+            return enroll_command.enroll(offer, device, yes, store, terminal, log)
+
+
+@program.command("sign-on")
+@click.argument("host", required=False)
+@click.argument("passcode", nargs=-1)
+@USER_OPTION
+@click.option("--approve", is_flag=True, help="Approve without asking. For scripts.")
+@click.option("--deny", is_flag=True, help="Deny without asking.")
+@click.option("--report", is_flag=True, help="Deny without asking, and alarm the administrator.")
+@click.option("--reason", default="", metavar="TEXT", help="What the administrator is to read.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=LOCK_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for another sign-on of this device at the same host.",
+)
+@LOG_OPTION
+def sign_on(
+    host: str | None,
+    passcode: tuple[str, ...],
+    user: str | None,
+    approve: bool,
+    deny: bool,
+    report: bool,
+    reason: str,
+    wait: float,
+    log_path: Path | None,
+) -> int:
+    """See who is signing on at HOST, and approve or deny it.
+
+    HOST is the label of an enrolled host, or its beginning. PASSCODE is what the host shows. What
+    is left out is asked for.
+    """
+    given = {Verdict.APPROVE: approve, Verdict.DENY: deny, Verdict.REPORT: report}
+    verdicts = [verdict for verdict, chosen in given.items() if chosen]
+    if len(verdicts) > 1:
+        raise click.UsageError("give one of --approve, --deny and --report")
+    verdict = verdicts[0] if verdicts else None
+    request = Request(host, "".join(passcode), user, verdict, reason, wait)
+    with TimelineLog(log_path) as log, _store() as store:
+        return sign_on_command.sign_on(request, store, Terminal(), log)
+
+
+@program.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON array; times in Unix seconds.")
+def hosts(as_json: bool) -> int:
+    """List the hosts that this device is enrolled at."""
+    terminal = Terminal()
+    with _store() as store:
+        listing = store.listing()
+    records = distinct(listing.records)
+    if as_json:
+        click.echo(json.dumps([_public(record) for record in records], indent=2))
+    else:
+        terminal.show(screen.hosts_lines(records, screen.View(terminal.width, time.time())))
+    for refused in listing.refused:
+        terminal.show(paragraph(str(refused), terminal.width, Tone.WARNING), err=True)
+    return ExitCode.KEY_STORE if listing.refused else 0
+
+
+def _public(record: Record) -> dict[str, object]:
+    """What may be known of a record."""
+    return {
+        "host": record.host,
+        "user": record.user,
+        "device": record.device,
+        "enrolled_at": record.enrolled_at,
+        "last_used": record.last_used or None,
+        "generation": record.generation.number,
+        "state": record.state.name.lower(),
+    }
+
+
+@program.command()
+@click.argument("host")
+@USER_OPTION
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(host: str, user: str | None, yes: bool) -> int:
+    """Remove the enrolment at HOST from this device."""
+    terminal = Terminal()
+    with _store() as store:
+        listing = store.listing()
+        record = picked(listing, host, user, terminal)
+        label = clean(f"{record.host} ({record.user})")
+        if not yes:
+            if not terminal.interactive:
+                raise click.UsageError("there is no terminal to ask on: give --yes")
+            if not click.confirm(f"Forget {label}? This device cannot sign on there any more"):
+                return ExitCode.NOT_SIGNED_ON
+        for same in listing.records:
+            if (same.host, same.user) == (record.host, record.user):
+                with store.locked(same.record_id, LOCK_SECONDS, lambda: None) as locked:
+                    locked.forget()
+    text = f"Forgotten: {label}. Its administrator should remove this device there too."
+    terminal.show(paragraph(text, terminal.width))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its code; whatever goes wrong has words and no traceback."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        return int(program.main(arguments, prog_name="bartizan", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("Given up: nothing was sent or changed.")
+        return ExitCode.INTERRUPTED
+    except BusyError:
+        _complain(
+            "Another sign-on of this device at the same host has not ended. Nothing was sent."
+        )
+        return ExitCode.INTERRUPTED
+    except KeyStoreError as error:
+        _complain(str(error))
+        return ExitCode.KEY_STORE
+
+
+def _complain(text: str) -> None:
+    terminal = Terminal()
+    lines: list[Line] = []
+    for part in text.splitlines():
+        lines += paragraph(part, terminal.width, Tone.WARNING)
+    terminal.show(lines, err=True)

@@ -1,0 +1,179 @@
+"""edge. `bartizan enroll`: from a host's enrolment code to a proved record."""
+
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import click
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocol.enrolment import EnrolledKeys, Offer, OfferError
+from protocol.errors import ProtocolError
+from protocol.keys import Mode
+from protocol.signon_messages import Context, UserVerification, Verdict
+from validator import client, relay_address, screen
+from validator.attempt import TimelineLog, attempt, run
+from validator.choice import Choice
+from validator.endings import Ending
+from validator.enrolment_endings import enrolment_ending_lines, no_offer_lines
+from validator.errors import BusyError
+from validator.first_answer import NoAnswer
+from validator.keypress import Special
+from validator.keystore import KeyStore
+from validator.layout import Line, Tone, paragraph
+from validator.limits import LOCK_SECONDS, PROOF_SECONDS
+from validator.outcomes import EXIT_CODES, ExitCode, Outcome
+from validator.record import Record
+from validator.terminal import Terminal
+
+KEYS: Final[dict[str | Special, Verdict]] = {
+    "y": Verdict.APPROVE,
+    "n": Verdict.DENY,
+    Special.ENTER: Verdict.DENY,
+}
+
+_KEPT: Final = (Outcome.SIGNED_ON, Outcome.UNKNOWN)
+"""Outcomes after which the host may count on this device."""
+
+
+def read_offer(uri: str | None, terminal: Terminal) -> Offer:
+    """The offer in `uri`, in standard input for `-`, or asked for. Raises click.UsageError."""
+    if uri is None:
+        if not terminal.interactive:
+            raise click.UsageError("give the enrolment code, or - to read it from standard input")
+        return _ask_offer(terminal)
+    text = sys.stdin.read(_MAX_TYPED) if uri == "-" else uri
+    try:
+        return Offer.decode(text)
+    except OfferError as error:
+        raise click.UsageError(f"{error}. Nothing was sent.") from None
+
+
+_MAX_TYPED: Final = 8192
+"""Characters of an enrolment code, with whatever white space it was wrapped in."""
+
+
+def _ask_offer(terminal: Terminal) -> Offer:
+    """Several lines, because a host may show the code in several; an empty line ends a bad one."""
+    typed = ""
+    terminal.show([Line("Type or paste the enrolment code that the host shows.")])
+    while True:
+        line = click.prompt("Code" if not typed else "  ...", default="", show_default=False)
+        typed += line
+        try:
+            return Offer.decode(typed)
+        except OfferError as error:
+            if not line or len(typed) > _MAX_TYPED:
+                terminal.show(paragraph(f"{error}. Once more.", terminal.width, Tone.WARNING))
+                typed = ""
+
+
+def enroll(
+    offer: Offer, name: str, yes: bool, store: KeyStore, terminal: Terminal, log: TimelineLog
+) -> int:
+    """The exit code. `yes` confirms without asking. Raises click.UsageError and KeyStoreError."""
+    _check(offer)
+    static = X25519PrivateKey.generate()
+    try:
+        found = run(partial(client.request_enrolment, offer, name, static))
+    except ProtocolError:
+        raise click.UsageError("the code holds a key that cannot be one") from None
+    if found is None:
+        terminal.show([Line("Given up: this device is not enrolled.")])
+        return ExitCode.INTERRUPTED
+    if isinstance(found, NoAnswer):
+        end = Ending(
+            found.outcome,
+            offer.host,
+            "",
+            unreachable=found.unreachable,
+            cut_at_once=found.cut_at_once,
+        )
+        terminal.show(no_offer_lines(end, terminal.width))
+        return EXIT_CODES[end.outcome]
+    answer, enrolled_keys = found
+    record = Record.enrolled(offer, static, answer, enrolled_keys, name, int(time.time()))
+    others = store.listing().records
+    if refusal := _refusal(record, others):
+        terminal.show(paragraph(refusal, terminal.width, Tone.WARNING))
+        return ExitCode.NOT_SIGNED_ON
+    ending = _prove(record, enrolled_keys, yes, store, terminal, log)
+    if ending.outcome is Outcome.SIGNED_ON:
+        _forget_replaced(record, others, store, terminal)
+    terminal.show(enrolment_ending_lines(ending, terminal.width))
+    return EXIT_CODES[ending.outcome]
+
+
+def _check(offer: Offer) -> None:
+    if offer.expires <= time.time():
+        raise click.UsageError(
+            "the enrolment code is too old (or this device's clock is wrong): "
+            "ask the host for a new one. Nothing was sent."
+        )
+    for relay in offer.relays:
+        try:
+            relay_address.parse(relay)
+        except ValueError as error:
+            raise click.UsageError(f"{error}. Tell the host's administrator.") from None
+
+
+def _refusal(record: Record, others: tuple[Record, ...]) -> str:
+    """Why the record may not stand beside the others; empty when it may."""
+    if not record.host.strip() or not record.user.strip():
+        return "Not enrolled: the host does not say its name, or the user's."
+    if any(o.host == record.host and o.agent_public != record.agent_public for o in others):
+        return (
+            f"Not enrolled: this device knows a host {record.host} with another key. "
+            f"If {record.host} was set up anew, run 'bartizan forget {record.host}' first. "
+            "If not, this enrolment code does not come from it."
+        )
+    return ""
+
+
+def _prove(
+    record: Record,
+    enrolled_keys: EnrolledKeys,
+    yes: bool,
+    store: KeyStore,
+    terminal: Terminal,
+    log: TimelineLog,
+) -> Ending:
+    """Store the record, and prove to the host that it is stored."""
+    with store.locked(record.record_id, LOCK_SECONDS, lambda: None) as locked:
+        locked.write(record)
+        decide = _decider(record, enrolled_keys.compare, yes, terminal)
+        ending = attempt(locked, record, Mode.PROOF, "", decide, log, PROOF_SECONDS)
+        if ending.outcome not in _KEPT:
+            locked.forget()
+    return ending
+
+
+def _decider(
+    record: Record, digits: str, yes: bool, terminal: Terminal
+) -> Callable[[Context], Awaitable[Choice | None]]:
+    async def decide(context: Context) -> Choice | None:
+        view = screen.View(terminal.width, time.time())
+        terminal.show(screen.context_lines(context, record, view))
+        terminal.show(screen.enrolment_lines(record, digits, terminal.width))
+        if yes:
+            return Choice(Verdict.APPROVE, verified=UserVerification.NONE)
+        verdict = await terminal.key(screen.ENROLMENT_QUESTION, KEYS)
+        return None if verdict is None else Choice(verdict)
+
+    return decide
+
+
+def _forget_replaced(
+    record: Record, others: tuple[Record, ...], store: KeyStore, terminal: Terminal
+) -> None:
+    """The new enrolment takes the place of older ones for the same user at the same host."""
+    for other in others:
+        if (other.host, other.user) == (record.host, record.user):
+            try:
+                with store.locked(other.record_id, LOCK_SECONDS, lambda: None) as locked:
+                    locked.forget()
+            except BusyError:
+                text = "An older enrolment is in use and was kept; enrolling again removes it."
+                terminal.show(paragraph(text, terminal.width), err=True)

@@ -1,0 +1,112 @@
+"""edge. `bartizan sign-on`: the passcode, the context, the decision, the end."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from protocol.keys import Mode
+from protocol.passcode import MistypedError, parse
+from protocol.signon_messages import Context, UserVerification, Verdict
+from validator import screen
+from validator.attempt import TimelineLog, attempt
+from validator.choice import Choice
+from validator.endings import Ending, ending_lines
+from validator.keypress import Special
+from validator.keystore import KeyStore
+from validator.layout import Line, Tone, paragraph
+from validator.outcomes import EXIT_CODES, Outcome
+from validator.pick import picked
+from validator.record import Record, State
+from validator.terminal import Terminal
+
+KEYS: Final[dict[str | Special, Verdict]] = {
+    "a": Verdict.APPROVE,
+    "d": Verdict.DENY,
+    "r": Verdict.REPORT,
+    Special.ENTER: Verdict.DENY,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments. `wait` in seconds; `verdict` None is to be asked."""
+
+    host: str | None
+    passcode: str
+    user: str | None
+    verdict: Verdict | None
+    reason: str
+    wait: float
+
+
+def sign_on(request: Request, store: KeyStore, terminal: Terminal, log: TimelineLog) -> int:
+    """The exit code. Raises click.UsageError, KeyStoreError and BusyError."""
+    if request.verdict is None and not terminal.interactive:
+        raise click.UsageError(
+            "there is no terminal to ask on: give --approve, --deny or --report. "
+            "Nothing was sent, and nothing is denied."
+        )
+    listing = store.listing()
+    record = picked(listing, request.host, request.user, terminal)
+    for refused in listing.refused:
+        terminal.show(paragraph(str(refused), terminal.width, Tone.WARNING), err=True)
+    if record.state is State.DISABLED:
+        return _end(Ending(Outcome.DISABLED, record.host, record.user), terminal)
+    passcode = _passcode(request.passcode, record, terminal)
+
+    def waiting() -> None:
+        text = f"Another sign-on at {record.host} is under way on this device: waiting for it, "
+        terminal.show(paragraph(f"{text}up to {request.wait:g} s.", terminal.width), err=True)
+
+    with store.locked(record.record_id, request.wait, waiting) as locked:
+        record = locked.read()
+        if record.state is State.DISABLED:
+            return _end(Ending(Outcome.DISABLED, record.host, record.user), terminal)
+        looking = f"Looking for the sign-on of {record.user} at {record.host} ..."
+        terminal.show(paragraph(looking, terminal.width, Tone.QUIET))
+        decide = _decider(request, record, terminal)
+        return _end(attempt(locked, record, Mode.PASSCODE, passcode, decide, log), terminal)
+
+
+def _end(ending: Ending, terminal: Terminal) -> int:
+    terminal.show(ending_lines(ending, terminal.width))
+    return EXIT_CODES[ending.outcome]
+
+
+def _passcode(typed: str, record: Record, terminal: Terminal) -> str:
+    """The 8 digits; asks again after a typing error, which is found before anything is sent."""
+    while True:
+        if not typed:
+            if not terminal.interactive:
+                raise click.UsageError("give the passcode that the host shows")
+            question = paragraph(f"Passcode that {record.host} shows", terminal.width)
+            typed = click.prompt(" ".join(line.text for line in question))
+        try:
+            return parse(typed)
+        except MistypedError as error:
+            if not terminal.interactive:
+                raise click.UsageError(f"mistyped: {error}. Nothing was sent.") from None
+            terminal.show([Line(f"Mistyped: {error}.", Tone.WARNING)])
+            typed = ""
+
+
+def _decider(
+    request: Request, record: Record, terminal: Terminal
+) -> Callable[[Context], Awaitable[Choice | None]]:
+    async def decide(context: Context) -> Choice | None:
+        view = screen.View(terminal.width, time.time())
+        terminal.show(screen.context_lines(context, record, view))
+        if request.verdict is None:
+            verdict = await terminal.key(screen.DECISION_QUESTION, KEYS)
+            return None if verdict is None else Choice(verdict, request.reason)
+        verdict = request.verdict
+        if verdict is Verdict.APPROVE and screen.differs(context, record):
+            text = "--approve does not approve what differs from the enrolment: denied."
+            terminal.show(paragraph(text, terminal.width, Tone.WARNING))
+            verdict = Verdict.DENY
+        return Choice(verdict, request.reason, UserVerification.NONE)
+
+    return decide

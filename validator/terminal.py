@@ -1,0 +1,96 @@
+"""edge. The user's terminal: lines out, single keys in."""
+
+import os
+import shutil
+import sys
+import termios
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from io import TextIOWrapper
+from typing import Final, TextIO, TypeVar
+
+import click
+import trio
+
+from validator.keypress import KeyReader, Special
+from validator.layout import Line, Tone, usable_width
+
+_T = TypeVar("_T")
+
+_LOCAL_FLAGS: Final = 3
+_CONTROL_CHARACTERS: Final = 6
+"""Places in the list that termios.tcgetattr gives."""
+_READ_SIZE: Final = 256
+
+_STYLES: Final[dict[Tone, Callable[[str], str]]] = {
+    Tone.PLAIN: str,
+    Tone.HEADING: partial(click.style, bold=True),
+    Tone.QUIET: partial(click.style, dim=True),
+    Tone.GOOD: partial(click.style, fg="green", bold=True),
+    Tone.WARNING: partial(click.style, fg="yellow", bold=True),
+}
+
+
+class Terminal:
+    """Standard input and output of this process, when they are a terminal."""
+
+    def __init__(self) -> None:
+        self.interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        """Whether a person sees what is written and can press a key."""
+        self.width = usable_width(shutil.get_terminal_size().columns)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                # A locale without the letters of a name shows a `?` instead of failing.
+                stream.reconfigure(errors="replace")
+
+    def show(self, lines: Iterable[Line], *, err: bool = False) -> None:
+        """Write lines; with `err` to standard error, for what is not the command's result."""
+        colour = self._colour(sys.stderr if err else sys.stdout)
+        for line in lines:
+            text = _STYLES[line.tone](line.text) if colour else line.text
+            click.echo(text, err=err, color=colour)
+
+    @staticmethod
+    def _colour(stream: TextIO) -> bool:
+        """Only on a terminal, and not where the user asks for none (no-color.org)."""
+        wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+        return wanted and stream.isatty()
+
+    async def key(self, question: str, keys: Mapping[str | Special, _T]) -> _T | None:
+        """Ask until one of `keys` is pressed; None when the user leaves.
+
+        What was typed before the question stood on the screen is thrown away: it cannot be an
+        answer to it.
+        """
+        reader = KeyReader()
+        with self._single_keys():
+            click.echo(question, nl=False)
+            while True:
+                await trio.lowlevel.wait_readable(sys.stdin.fileno())
+                try:
+                    data = os.read(sys.stdin.fileno(), _READ_SIZE)
+                except OSError:
+                    data = b""
+                pressed = reader.feed(data) if data else Special.LEAVE
+                if pressed is Special.LEAVE:
+                    return None
+                if pressed is not None and pressed in keys:
+                    return keys[pressed]
+
+    @contextmanager
+    def _single_keys(self) -> Iterator[None]:
+        """No echo and no line editing; Ctrl-C is a key. Ends with a line break."""
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+        during = termios.tcgetattr(descriptor)
+        during[_LOCAL_FLAGS] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
+        during[_CONTROL_CHARACTERS][termios.VMIN] = 1
+        during[_CONTROL_CHARACTERS][termios.VTIME] = 0
+        # TCSAFLUSH throws away what was typed and not read.
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, during)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+            click.echo()

@@ -89,12 +89,16 @@ class Accounts:
     async def devices(self, account: str) -> tuple[Device, ...]:
         """The proved devices of `account`, disabled ones too, the oldest first; at most MAX_TAGS.
 
-        None for an account that is unknown. policy.usable says which ones may be asked. To be read
-        again for each H1: another sign-on may have moved the ratchet since the passcode was shown.
+        None for an account that is unknown. policy.usable says which ones may be asked. For each H1
+        the `device` is to be read again: another sign-on may have moved its ratchet meanwhile.
         """
         return await self._transaction(
             lambda db: _devices(db, "WHERE account = ? AND proved = 1", account)
         )
+
+    async def device(self, device_id: int) -> Device:
+        """One device as it stands now, proved or not. Raises DeviceGoneError."""
+        return await self._transaction(lambda db: _device(db, device_id))
 
     async def account_standing(self, account: str) -> AccountStanding:
         """All zeros for an account that is unknown."""

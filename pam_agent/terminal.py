@@ -1,0 +1,90 @@
+"""edge. What the command line shows to people: an enrolment's steps, a table of devices."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import click
+
+from pam_agent.admin_wire import DeviceLine
+from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Offered
+from pam_agent.offer_display import qr_lines, typed_lines
+from protocol.text import clean
+
+FAILURES: Final = {
+    EnrolmentFailure.UNAVAILABLE: "no relay could be reached: see the agent's log",
+    EnrolmentFailure.EXPIRED: "no device came in time",
+    EnrolmentFailure.NOT_PROVED: "a device came and did not prove its key: try again",
+    EnrolmentFailure.TOO_MANY_DEVICES: "the account has as many devices as it can: revoke one",
+    EnrolmentFailure.STORE: "the agent's store failed: see its log",
+}
+
+_HEADINGS: Final = ("ACCOUNT", "NO", "DEVICE", "STATE", "ENROLLED", "LAST USED")
+_SECONDS_PER_MINUTE: Final = 60
+
+
+def show_event(event: Offered | Compare | Enrolled, user: str, *, with_qr: bool) -> None:
+    match event:
+        case Offered():
+            _show_offer(event, user, with_qr)
+        case Compare():
+            digits = f"{event.digits[:3]} {event.digits[3:]}"
+            click.echo(f"{clean(event.device_name)} is here. Compare the digits: {digits}")
+        case Enrolled():
+            click.echo(f"enrolled: {clean(event.device_name)} for {user}")
+            click.echo(f"If its digits were others: bartizan-agent revoke {user}")
+
+
+def _show_offer(offer: Offered, user: str, with_qr: bool) -> None:
+    lines = qr_lines(offer.uri) if with_qr else []
+    if lines and _can_show(lines):
+        click.echo(f"For {user}: scan this with Bartizan on the device,\n")
+        for line in lines:
+            # Light on dark whatever the terminal's colours are: that is how scanners know it.
+            click.echo(click.style(line, fg="bright_white", bg="black"))
+        click.echo("\nor type there:\n")
+    else:
+        click.echo(f"For {user}: type on the device:\n")
+    for line in typed_lines(offer.uri):
+        click.echo(f"  {line}")
+    minutes = max(0, round((offer.expires - time.time()) / _SECONDS_PER_MINUTE))
+    click.echo(f"\nWorks once, for {minutes} minutes. Waiting; Ctrl-C makes it void.")
+
+
+def _can_show(lines: Sequence[str]) -> bool:
+    """Whether standard output is a terminal that shows half blocks and is wide enough."""
+    return (
+        sys.stdout.isatty()
+        and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        and os.environ.get("TERM", "dumb") != "dumb"
+        and shutil.get_terminal_size().columns >= len(lines[0])
+    )
+
+
+def device_table(lines: Sequence[DeviceLine]) -> Iterator[str]:
+    """Rows in columns as wide as needed; nothing for no device."""
+    if not lines:
+        return
+    rows = [_HEADINGS, *(_row(line) for line in lines)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _row(line: DeviceLine) -> tuple[str, ...]:
+    return (
+        clean(line.account),
+        str(line.device_id),
+        clean(line.name),
+        line.state,
+        _when(line.created),
+        _when(line.last_used),
+    )
+
+
+def _when(seconds: int) -> str:
+    """Local time, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else "never"

@@ -101,9 +101,13 @@ class Ending:
 
     @property
     def outcome(self) -> str:
-        """The outcome word of the module's last log line."""
-        _, text = self.log[-1]
-        return text.partition("outcome=")[2].split(" ")[0]
+        """The outcome word that the module has logged, once."""
+        (word,) = [
+            text.partition("outcome=")[2].split(" ")[0]
+            for _, text in self.log
+            if "outcome=" in text
+        ]
+        return word
 
 
 async def press_enter(message: Message) -> Reply:
@@ -200,11 +204,23 @@ class PamSession:
         """Lets a signal interrupt the process's system calls again and again."""
         await self._send(f"timer {round(seconds * 1e6)}")
 
+    async def limit_descriptors(self, most: int) -> None:
+        """Sets the soft limit: descriptors from `most` on cannot be opened."""
+        await self._send(f"limit {most}")
+
+    async def close_descriptor(self, number: int) -> None:
+        await self._send(f"close {number}")
+
     async def hang_up(self) -> int:
         """Ends the handle as an application does; the exit code tells of a sanitizer's finding."""
         assert self.process.stdin is not None
         await self.process.stdin.aclose()
         return await self.process.wait()
+
+    async def kill(self) -> None:
+        """The application dies, as by Ctrl-C or a dropped connection."""
+        self.process.kill()
+        await self.process.wait()
 
     async def _send(self, line: str) -> None:
         assert self.process.stdin is not None

@@ -4,7 +4,7 @@
  *
  *     pam_driver CONFDIR SERVICE USER [ANYTHING...]        an empty USER: the module has to ask
  *
- * Lines in:   item NAME HEX | env HEX | timer MICROSECONDS
+ * Lines in:   item NAME HEX | env HEX | timer MICROSECONDS | limit DESCRIPTORS | close DESCRIPTOR
  *             call NAME FLAGS                 authenticate, setcred, acct_mgmt, open_session,
  *                                             chauthtok; end of input: pam_end
  *             answer HEX | null | nothing | fail CODE      one of these to every message
@@ -14,17 +14,24 @@
 
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <fcntl.h>
 #include <security/pam_appl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { OWN_DESCRIPTOR = 10 };
 
 static volatile sig_atomic_t alarms;
+static FILE *parent_says;
+static FILE *tell_parent;
 
 static void count_alarm(int number) {
     (void)number;
@@ -44,10 +51,10 @@ static void give_up(const char *why) {
 
 static void print_hex(const char *text) {
     for (; *text != '\0'; text++) {
-        printf("%02x", (unsigned char)*text);
+        fprintf(tell_parent, "%02x", (unsigned char)*text);
     }
-    printf("\n");
-    fflush(stdout);
+    fprintf(tell_parent, "\n");
+    fflush(tell_parent);
 }
 
 /* libpam and the module log through these: what would go to the system's log goes to the test. */
@@ -56,7 +63,7 @@ static void tell_log(int priority, const char *format, va_list arguments) {
     if (vasprintf(&text, format, arguments) < 0) {
         give_up("no memory");
     }
-    printf("log %d ", priority);
+    fprintf(tell_parent, "log %d ", priority);
     print_hex(text);
     free(text);
 }
@@ -83,9 +90,9 @@ static char *next_line(char **rest) {
     static size_t room;
     ssize_t length;
     do { /* the timer's signal interrupts this read too */
-        clearerr(stdin);
-        length = getline(&line, &room, stdin);
-    } while (length < 0 && !feof(stdin));
+        clearerr(parent_says);
+        length = getline(&line, &room, parent_says);
+    } while (length < 0 && !feof(parent_says));
     if (length < 0) {
         return NULL;
     }
@@ -114,7 +121,7 @@ static int converse(int count, const struct pam_message **messages,
     if (count != 1) {
         give_up("the module sends one message at a time");
     }
-    printf("message %d %.6f ", messages[0]->msg_style, now());
+    fprintf(tell_parent, "message %d %.6f ", messages[0]->msg_style, now());
     print_hex(messages[0]->msg);
     const char *word = next_line(&rest);
     if (word == NULL) {
@@ -150,9 +157,13 @@ static const struct {
     int item;
 } ITEMS[] = {{"ruser", PAM_RUSER}, {"rhost", PAM_RHOST}, {"tty", PAM_TTY}};
 
+/* How many are open, or -1 under a limit that forbids to look. */
 static int descriptors(void) {
     int count = 0;
     DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL) {
+        return -1;
+    }
     while (readdir(folder) != NULL) {
         count++;
     }
@@ -166,8 +177,8 @@ static void call(pam_handle_t *pamh, char *arguments) {
         if (strcmp(name, CALLS[i].name) == 0) {
             alarms = 0;
             const int code = CALLS[i].call(pamh, atoi(arguments));
-            printf("result %d %.6f %d %d\n", code, now(), descriptors(), (int)alarms);
-            fflush(stdout);
+            fprintf(tell_parent, "result %d %.6f %d %d\n", code, now(), descriptors(), (int)alarms);
+            fflush(tell_parent);
             return;
         }
     }
@@ -196,6 +207,13 @@ static void start_timer(long microseconds) {
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+static void limit_descriptors(rlim_t most) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
     const struct pam_conv conversation = {.conv = converse};
     pam_handle_t *pamh = NULL;
@@ -204,6 +222,9 @@ int main(int argc, char **argv) {
     if (argc < 4) {
         give_up("CONFDIR, SERVICE and USER are needed");
     }
+    /* Out of the way, so that a test can close descriptors 0 to 2. */
+    parent_says = fdopen(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, OWN_DESCRIPTOR), "r");
+    tell_parent = fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, OWN_DESCRIPTOR), "w");
     const char *user = argv[3][0] == '\0' ? NULL : argv[3];
     if (pam_start_confdir(argv[2], user, &conversation, argv[1], &pamh) != PAM_SUCCESS) {
         give_up("pam_start_confdir failed");
@@ -219,6 +240,10 @@ int main(int argc, char **argv) {
             free(setting);
         } else if (strcmp(word, "timer") == 0) {
             start_timer(atol(rest));
+        } else if (strcmp(word, "limit") == 0) {
+            limit_descriptors((rlim_t)atol(rest));
+        } else if (strcmp(word, "close") == 0) {
+            close(atoi(rest));
         } else {
             give_up("unknown line");
         }

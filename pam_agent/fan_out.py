@@ -1,0 +1,59 @@
+"""shell. One request, queued at every relay at once; one good answer makes the others void."""
+
+from typing import Final
+
+import trio
+
+from pam_agent.host import Host
+from pam_agent.link import WasClosed, WasQueued, WasRefused
+from pam_agent.relay_link import EVENTS, RelayEvent, RequestHandle
+from protocol.messages import CloseReason
+
+
+class FanOut:
+    """The handles of one request at all relays, and the events that still matter."""
+
+    def __init__(self, host: Host, sign_on_id: bytes, tags: tuple[bytes, ...]) -> None:
+        """`tags` are 16 bytes each, 1 to 8 of them."""
+        self._host: Final = host
+        self._sign_on_id: Final = sign_on_id
+        self._tags: Final = tags
+        self._handles: set[RequestHandle] = set()
+        self._inbox, self._events = trio.open_memory_channel[RelayEvent](
+            EVENTS * max(1, len(host.links))
+        )
+
+    def submit(self, expires: float) -> None:
+        """Queue it everywhere until `expires` by the host's clock."""
+        for link in self._host.links:
+            handle = link.submit(self._sign_on_id, self._tags, expires, self._inbox)
+            self._handles.add(handle)
+
+    async def queued(self, deadline: float) -> bool:
+        """Whether any relay has queued it by `deadline`. Only then may a passcode be shown."""
+        while self._handles and (event := await self.next(deadline)) is not None:
+            if isinstance(event.event, WasQueued):
+                return True
+        return False
+
+    async def next(self, deadline: float) -> RelayEvent | None:
+        """The next event of a handle that still matters, or None at the deadline."""
+        while (left := deadline - self._host.clock()) > 0:
+            with trio.move_on_after(left):
+                event = await self._events.receive()
+                if event.handle in self._handles:
+                    if isinstance(event.event, WasRefused | WasClosed):
+                        self._handles.discard(event.handle)
+                    return event
+        return None
+
+    def done(self, handle: RequestHandle) -> None:
+        """Close this one as what it was for; the relay takes what is still to be sent first."""
+        self._handles.discard(handle)
+        handle.close(CloseReason.DONE)
+
+    def withdraw(self, keep: RequestHandle | None = None) -> None:
+        """Take it back everywhere, or everywhere but at one relay."""
+        for handle in [each for each in self._handles if each is not keep]:
+            self._handles.discard(handle)
+            handle.close(CloseReason.WITHDRAWN)

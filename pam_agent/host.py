@@ -1,0 +1,29 @@
+"""shell. What every sign-on and enrolment of this host shares."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pam_agent.accounts import Accounts
+from pam_agent.conversation import Display
+from pam_agent.policy import Timers
+from pam_agent.records import AgentIdentity
+from pam_agent.relay_link import RelayLink
+from pam_agent.waiting import Waiting
+
+
+@dataclass(frozen=True)
+class Host:
+    """`clock` gives seconds that go on while the host sleeps (CLOCK_BOOTTIME), for deadlines;
+    `wall_clock` Unix seconds, for records and display."""
+
+    label: str
+    validators: tuple[str, ...]
+    identity: AgentIdentity
+    accounts: Accounts
+    links: tuple[RelayLink, ...]
+    timers: Timers
+    callers: Mapping[str, tuple[str, ...]]
+    services: Mapping[str, Display]
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    waiting: Waiting = field(default_factory=Waiting)

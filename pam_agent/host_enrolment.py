@@ -1,0 +1,162 @@
+"""shell. Enrolment of a device: the offer, IKpsk1, and a sign-on that proves the key."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from pam_agent.accounts import TooManyDevicesError
+from pam_agent.approval import Approval, Subject
+from pam_agent.enrolment_events import (
+    Compare,
+    Enrolled,
+    EnrolmentEvent,
+    EnrolmentFailure,
+    Failed,
+    Offered,
+)
+from pam_agent.fan_out import FanOut
+from pam_agent.host import Host
+from pam_agent.link import FrameCame, WasPaired
+from pam_agent.outcomes import SignOnEnd
+from pam_agent.records import Device
+from pam_agent.relay_link import RequestHandle
+from pam_agent.schema import StoreError
+from protocol import sign_on_id
+from protocol.enrolment import AgentEnrolment, EnrolAnswer, EnrolledKeys, NewDevice, Offer
+from protocol.errors import ProtocolError
+from protocol.keys import Mode
+from protocol.limits import ENROLMENT_SECONDS, KEY_LENGTH, MAX_RELAYS, RANDOM_LENGTH
+from protocol.signon_messages import Context
+
+SERVICE: Final = "enrolment"
+"""The service in the CONTEXT of the sign-on that proves a new device."""
+
+Progress = Callable[[EnrolmentEvent], Awaitable[None]]
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class HostEnrolment:
+    """One enrolment, from the offer to a proved device."""
+
+    def __init__(self, host: Host, account: str, progress: Progress) -> None:
+        self._host: Final = host
+        self._account: Final = account
+        self._progress: Final = progress
+        self._id: Final = sign_on_id.generate()
+        self._offer: Final = Offer(
+            agent_public=host.identity.static.public_key().public_bytes_raw(),
+            secret=secrets.token_bytes(KEY_LENGTH),
+            expires=int(host.wall_clock()) + ENROLMENT_SECONDS,
+            shard=host.identity.shard,
+            relays=host.validators[:MAX_RELAYS],
+            host=host.label,
+        )
+        self._deadline: Final = host.clock() + ENROLMENT_SECONDS
+        self._requests: Final = FanOut(host, self._id, (self._offer.tag,))
+
+    async def run(self) -> None:
+        """The last event is Enrolled or Failed."""
+        try:
+            last = await self._enrol()
+        except TooManyDevicesError:
+            last = Failed(EnrolmentFailure.TOO_MANY_DEVICES)
+        except StoreError as error:
+            _log.error("store failed", reason=str(error))
+            last = Failed(EnrolmentFailure.STORE)
+        finally:
+            self._requests.withdraw()
+        _log.info(
+            "enrolment ended",
+            sign_on_id=sign_on_id.display(self._id),
+            user=self._account,
+            outcome=last.reason.value if isinstance(last, Failed) else "enrolled",
+        )
+        await self._progress(last)
+
+    async def _enrol(self) -> EnrolmentEvent:
+        self._requests.submit(self._deadline)
+        if not await self._requests.queued(self._host.clock() + self._host.timers.queue):
+            return Failed(EnrolmentFailure.UNAVAILABLE)
+        await self._progress(Offered(self._offer.encode(), self._offer.expires))
+        new = await self._device()
+        if new is None:
+            return Failed(EnrolmentFailure.EXPIRED)
+        device, compare = new
+        await self._progress(Compare(device.name, compare))
+        if not await self._proved(device):
+            return Failed(EnrolmentFailure.NOT_PROVED)
+        return Enrolled(device.name)
+
+    async def _device(self) -> tuple[Device, str] | None:
+        """The first device with the offer's secret, and its digits to compare; None: expired."""
+        paired: set[RequestHandle] = set()
+        while (event := await self._requests.next(self._deadline)) is not None:
+            match event.event:
+                case WasPaired():
+                    paired.add(event.handle)
+                case FrameCame(frame) if event.handle in paired:
+                    machine = AgentEnrolment(self._offer, self._host.identity.static)
+                    try:
+                        new = machine.receive_e1(frame)
+                    except ProtocolError:
+                        paired.discard(event.handle)
+                        event.handle.reject()
+                    else:
+                        return await self._answer(machine, new, event.handle)
+                case _:
+                    paired.discard(event.handle)
+        return None
+
+    async def _answer(
+        self, machine: AgentEnrolment, new: NewDevice, handle: RequestHandle
+    ) -> tuple[Device, str]:
+        """E2, once the record is on the disk. The offer is used up. Raises StoreError."""
+        host = self._host
+        answer = EnrolAnswer(host.label, self._account, secrets.token_bytes(RANDOM_LENGTH))
+        frame, enrolled = machine.e2(answer)
+        device = await self._add(new, enrolled)
+        handle.send(frame)
+        self._requests.done(handle)
+        self._requests.withdraw()
+        return device, enrolled.compare
+
+    async def _add(self, new: NewDevice, enrolled: EnrolledKeys) -> Device:
+        accounts = self._host.accounts
+        device_id = await accounts.add_device(
+            self._account,
+            new.name,
+            new.public,
+            enrolled.rendezvous_root,
+            enrolled.ratchet_root,
+            self._host.wall_clock(),
+        )
+        return await accounts.device(device_id)
+
+    async def _proved(self, device: Device) -> bool:
+        """A sign-on in mode PROOF: the device shows that it holds what it was given."""
+        host = self._host
+        subject = Subject(self._id, Mode.PROOF, "", (device,), self._context)
+        approval = Approval(host, subject)
+        try:
+            if not await approval.queue() or await approval.decision() is not SignOnEnd.APPROVED:
+                return False
+            await host.accounts.prove(device.id, host.wall_clock())
+            await approval.finish()
+        finally:
+            approval.abandon()
+        return True
+
+    def _context(self, seconds_left: int) -> Context:
+        return Context(
+            sign_on_id=self._id,
+            agent_random=secrets.token_bytes(RANDOM_LENGTH),
+            user=self._account,
+            host=self._host.label,
+            service=SERVICE,
+            agent_time=int(self._host.wall_clock()),
+            seconds_left=seconds_left,
+            mode=Mode.PROOF,
+        )

@@ -1,0 +1,63 @@
+"""pure. Who waits for an approval now: limits, and passcodes that do not occur twice."""
+
+from collections.abc import Callable
+from typing import Final
+
+from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT
+
+
+class Place:
+    """One sign-on that waits. `passcode` is unlike every other one of the same account."""
+
+    __slots__ = ("account", "passcode", "revoke")
+
+    def __init__(self, account: str, passcode: str, revoke: Callable[[], None]) -> None:
+        self.account: Final = account
+        self.passcode: Final = passcode
+        self.revoke: Final = revoke
+
+
+class Waiting:
+    """All places of one host."""
+
+    def __init__(
+        self,
+        most: int = MAX_SIGN_ONS,
+        most_per_account: int = MAX_SIGN_ONS_PER_ACCOUNT,
+    ) -> None:
+        self._most: Final = most
+        self._most_per_account: Final = most_per_account
+        self._places: dict[str, dict[str, Place]] = {}
+        self._count = 0
+
+    def enter(
+        self, account: str, generate: Callable[[], str], revoke: Callable[[], None]
+    ) -> Place | None:
+        """A place for one more sign-on, or None when there are too many.
+
+        `generate` gives random passcodes; `revoke` is called when a device of the account is
+        revoked.
+        """
+        own = self._places.get(account, {})
+        if self._count >= self._most or len(own) >= self._most_per_account:
+            return None
+        passcode = generate()
+        while passcode in own:
+            passcode = generate()
+        place = Place(account, passcode, revoke)
+        self._places.setdefault(account, {})[passcode] = place
+        self._count += 1
+        return place
+
+    def leave(self, place: Place) -> None:
+        """To be called once for each place."""
+        own = self._places[place.account]
+        del own[place.passcode]
+        self._count -= 1
+        if not own:
+            del self._places[place.account]
+
+    def revoke(self, account: str) -> None:
+        """End every sign-on of the account."""
+        for place in list(self._places.get(account, {}).values()):
+            place.revoke()

@@ -135,5 +135,5 @@ def _decode(line: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
         raise AdminWireError("line is too long or cut off")
     try:
         return decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise AdminWireError("line is not understood") from None

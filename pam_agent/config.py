@@ -88,6 +88,8 @@ def parse(text: str, where: str) -> Config:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{where}: not TOML: nested too deep") from None
     try:
         return _config(_convert(table, _File, ""))
     except _KeyError as error:

@@ -1,0 +1,186 @@
+import contextlib
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pam_agent import config
+from pam_agent.config import ConfigError, load, parse
+from pam_agent.conversation import Display
+from pam_agent.policy import Timers
+from pam_agent.settings import Log, LogFormat, LogLevel
+from protocol.address import TcpAddress, UnixAddress
+
+KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+FULL = f"""
+host = "web1"
+state = "/srv/bartizan"
+socket = "/run/b/pam.sock"
+admin_socket = "/run/b/admin.sock"
+
+[[relays]]
+link = "unix:/run/bartizan-relay/agents.sock"
+validators = ["relay1.example.org:4817"]
+
+[[relays]]
+link = "tcp:[2001:db8::1]:4816"
+key = "{KEY}"
+validators = ["[2001:db8::1]:4817", "relay1.example.org:4817"]
+
+[timers]
+validation = 20
+queue = 1.5
+
+[callers]
+postgres = ["postgresql"]
+
+[services.postgresql]
+display = "prompt"
+
+[log]
+format = "console"
+level = "debug"
+"""
+
+
+def test_all_keys() -> None:
+    found = parse(FULL, "agent.toml")
+    assert found.host == "web1"
+    assert found.state == Path("/srv/bartizan")
+    assert found.socket == Path("/run/b/pam.sock")
+    assert found.admin_socket == Path("/run/b/admin.sock")
+    assert [relay.link for relay in found.relays] == [
+        UnixAddress("/run/bartizan-relay/agents.sock"),
+        TcpAddress("2001:db8::1", 4816),
+    ]
+    assert [relay.key for relay in found.relays] == [None, bytes(32)]
+    assert found.validators == ("relay1.example.org:4817", "[2001:db8::1]:4817")
+    assert found.timers == Timers(validation=20, queue=1.5)
+    assert found.callers == {"postgres": ("postgresql",)}
+    assert found.services == {"postgresql": Display.PROMPT}
+    assert found.log == Log(LogFormat.CONSOLE, LogLevel.DEBUG)
+
+
+def test_nothing_said_is_a_relay_on_this_machine() -> None:
+    found = parse("", "agent.toml")
+    assert found.host == socket.gethostname()
+    assert found.state == Path("/var/lib/bartizan-agent")
+    assert found.socket == Path("/run/bartizan-agent/pam.sock")
+    assert found.admin_socket == Path("/run/bartizan-agent/admin.sock")
+    (relay,) = found.relays
+    assert relay.link == UnixAddress("/run/bartizan-relay/agents.sock")
+    assert found.validators == (f"{socket.gethostname()}:4817",)
+    assert found.timers == Timers()
+    assert (found.callers, found.services, found.log) == ({}, {}, Log())
+
+
+def relay(**changes: str) -> str:
+    keys = {"link": '"unix:/r.sock"', "validators": '["a:1"]'} | changes
+    return "[[relays]]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items() if v)
+
+
+ERRORS = [
+    ("nonsense", "not TOML: "),
+    ("a = 1\na = 2", "not TOML: "),
+    ("a = " + "[" * 5000, "not TOML: nested too deep"),
+    ("hots = 'web1'", "hots: unknown key"),
+    ("[timers]\nqueu = 1", "timers.queu: unknown key"),
+    ("host = 7", "host: expected str | null, got int"),
+    ("host = true", "host: expected str | null, got bool"),
+    ("host = ''", "host: expected 1 to 128 bytes of printable text"),
+    ('host = "a\\u202eb"', "host: expected 1 to 128 bytes of printable text"),
+    (f"host = '{'h' * 129}'", "host: expected 1 to 128 bytes of printable text"),
+    ("state = 'relative'", "state: expected an absolute path"),
+    ('state = "/a\\u0000b"', "state: expected an absolute path"),
+    ("socket = 'pam.sock'", "socket: expected an absolute path"),
+    (f"socket = '/{'s' * 107}'", "socket: the path of a socket has at most 107 bytes"),
+    (f"admin_socket = '/{'s' * 107}'", "admin_socket: the path of a socket has at most 107 bytes"),
+    ("timers = 3", "timers: expected object, got int"),
+    ("[timers]\nqueue = true", "timers.queue: expected float, got bool"),
+    ("[timers]\nqueue = '2'", "timers.queue: expected float, got str"),
+    ("[timers]\nqueue = 0", "timers.queue: expected float >= 0.1"),
+    ("[timers]\nvalidation = 301", "timers.validation: expected float <= 300.0"),
+    ("[timers]\nsign_on = 60", "timers: sign_on must be at least queue + validation"),
+    ("callers = ['a']", "callers: expected object, got array"),
+    ("[callers]\npostgres = 'postgresql'", "callers.postgres: expected array, got str"),
+    ("[callers]\npostgres = [1]", "callers.postgres[0]: expected str, got int"),
+    ("[services]\nsshd = 'info'", "services.sshd: expected object, got str"),
+    ("[services.sshd]", "services.sshd.display: missing"),
+    ("[services.sshd]\ndisplay = 'loud'", "services.sshd.display: 'loud' is none of"),
+    ("[services.sshd]\nshow = 'info'", "services.sshd.show: unknown key"),
+    ("[log]\nformat = 'xml'", "log.format: 'xml' is none of"),
+    ("[log]\nlevel = 10", "log.level: expected str, got int"),
+    ("relays = []", "relays: expected at least one"),
+    ("relays = 1", "relays: expected array | null, got int"),
+    (relay(link=""), "relays[0].link: missing"),
+    (relay(validators=""), "relays[0].validators: missing"),
+    (relay(validators="[]"), "relays[0].validators: expected at least one host:port"),
+    (relay(validators="['a']"), "relays[0].validators[0]: expected host:port"),
+    (relay(validators="['a:1', 'a:0']"), "relays[0].validators[1]: expected host:port"),
+    (relay(validators="['a b\\u202e:1']".replace("'", '"')), "relays[0].validators[0]: expected"),
+    (relay(validators=f"['{'a' * 96}:1']"), "relays[0].validators[0]: expected at most 96 bytes"),
+    (relay(validators="['a:1', 'b:1', 'c:1', 'd:1', 'e:1']"), "relays: found 5 addresses"),
+    (relay(link="'/r.sock'"), "relays[0].link: expected tcp:host:port or unix:/path"),
+    (relay(link="'unix:r.sock'"), "relays[0].link: expected tcp:host:port or unix:/path"),
+    (relay(link=f"'unix:/{'s' * 107}'"), "relays[0].link: the path of a socket has at most"),
+    (relay(link="'tcp:a'"), "relays[0].link: expected host:port"),
+    (relay(link="'tcp:a:1'"), "relays[0].key: missing, expected base64 of 32 bytes"),
+    (relay(link="'tcp:a:1'", key="'?'"), "relays[0].key: not base64"),
+    (relay(link="'tcp:a:1'", key="'ü'"), "relays[0].key: not base64"),
+    (relay(link="'tcp:a:1'", key="'AAAA'"), "relays[0].key: found 3 bytes"),
+    (relay(link="'tcp:a:1'", key="3"), "relays[0].key: expected str | null, got int"),
+    (relay(key=f"'{KEY}'"), "relays[0].key: only for tcp"),
+    (relay() + relay(kex="1"), "relays[1].kex: unknown key"),
+    (relay() + relay(), "relays: two tables have the same link"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), ERRORS, ids=[text[:40] for text, _ in ERRORS])
+def test_errors_name_file_key_and_what_is_expected(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "/etc/agent.toml")
+    assert str(caught.value).startswith(f"/etc/agent.toml: {expected}")
+
+
+def test_five_relays_behind_one_address_are_fine() -> None:
+    text = "".join(relay(link=f"'unix:/r{n}.sock'") for n in range(5))
+    assert len(parse(text, "agent.toml").relays) == 5
+
+
+@given(st.text())
+def test_any_text_is_a_configuration_or_a_config_error(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        parse(text, "agent.toml")
+
+
+def test_load_reads_the_named_file(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text("host = 'web1'")
+    assert load(file).host == "web1"
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_without_a_file_the_default_file_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "agent.toml"
+    monkeypatch.setattr(config, "DEFAULT_PATH", file)
+    assert load(None).host == socket.gethostname()
+    file.write_text("host = 'web1'")
+    assert load(None).host == "web1"
+
+
+def test_what_cannot_be_read_is_not_taken_for_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(tmp_path)
+    file = tmp_path / "agent.toml"
+    file.write_bytes(b"host = '\xff'")
+    with pytest.raises(ConfigError, match="byte 9 is not UTF-8"):
+        load(file)

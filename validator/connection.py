@@ -5,11 +5,11 @@ from typing import Final, Self
 
 import trio
 
+from protocol.address import parse_tcp
 from protocol.errors import ProtocolError
 from protocol.frames import FrameReader, encode_frame, encode_preface
 from protocol.limits import MAX_FRAME
 from protocol.messages import AuthValidate, encode
-from validator import relay_address
 from validator.limits import CONNECT_SECONDS
 
 _RECEIVE_SIZE: Final = 4096
@@ -34,10 +34,10 @@ class RelayConnection:
     async def open(cls, relay: str) -> Self:
         """Connect to `host:port`, within CONNECT_SECONDS. Raises UnreachableError."""
         try:
-            host, port = relay_address.parse(relay)
+            address = parse_tcp(relay)
             with trio.fail_after(CONNECT_SECONDS):
                 # The stream sets TCP_NODELAY: a frame is never held back for the next one.
-                return cls(await trio.open_tcp_stream(host, port))
+                return cls(await trio.open_tcp_stream(address.host, address.port))
         except (OSError, ValueError, trio.TooSlowError) as error:
             raise UnreachableError(relay) from error
 

@@ -89,6 +89,7 @@ def _undecided(_: Ending) -> Text:
     return Tone.PLAIN, (
         "The sign-on ended before a decision was sent: it was given up here or at the host, "
         "or its time was over. Nothing was approved.",
+        "While the host still waits, the same passcode brings it back.",
     )
 
 

@@ -9,11 +9,13 @@ from typing import Final
 import click
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from protocol.address import AddressError, parse_tcp
 from protocol.enrolment import EnrolledKeys, Offer, OfferError
 from protocol.errors import ProtocolError
 from protocol.keys import Mode
 from protocol.signon_messages import Context, UserVerification, Verdict
-from validator import client, relay_address, screen
+from protocol.text import clean
+from validator import client, screen
 from validator.attempt import TimelineLog, attempt, run
 from validator.choice import Choice
 from validator.endings import Ending
@@ -114,9 +116,11 @@ def _check(offer: Offer) -> None:
         )
     for relay in offer.relays:
         try:
-            relay_address.parse(relay)
-        except ValueError as error:
-            raise click.UsageError(f"{error}. Tell the host's administrator.") from None
+            parse_tcp(relay)
+        except AddressError as error:
+            raise click.UsageError(
+                clean(f"the code names a relay '{relay}': {error}. Tell the administrator.")
+            ) from None
 
 
 def _refusal(record: Record, others: tuple[Record, ...]) -> str:

@@ -16,9 +16,6 @@ going down."""
 RECEIPT_SECONDS: Final = 15.0
 """From DECISION to RECEIPT: in between the agent writes to its disk; the network may be slow."""
 
-CONFIRM_SECONDS: Final = 5.0
-"""To hand CONFIRM to the network. It is sent as a courtesy: its loss locks nobody out."""
-
 MAX_DECISION_SECONDS: Final = 300.0
 """To decide, whatever the host says: a whole sign-on lasts no longer."""
 

@@ -35,7 +35,7 @@ def context_lines(context: Context, record: Record, view: View) -> list[Line]:
     width = view.width
     return [
         Line(),
-        Line(clean(f"Sign-on at {record.host}"), Tone.HEADING),
+        *paragraph(f"Sign-on at {record.host}", width, Tone.HEADING),
         Line(),
         *_differences(context, record, width),
         *field("User", record.user, width),
@@ -117,7 +117,7 @@ def hosts_lines(records: Sequence[Record], view: View) -> list[Line]:
     for record in records:
         used = times.moment(record.last_used, view.zone) if record.last_used else "never"
         lines += [
-            Line(clean(f"{record.host} ({record.user})"), Tone.HEADING),
+            *paragraph(f"{record.host} ({record.user})", view.width, Tone.HEADING),
             *field("This device", record.device, view.width),
             *field("Enrolled", times.moment(record.enrolled_at, view.zone), view.width),
             *field("Last used", used, view.width),

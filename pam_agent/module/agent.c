@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +18,7 @@ enum {
     NS_PER_MS = 1000000,
     US_PER_MS = 1000,
     FIRST_FREE_DESCRIPTOR = 3,
+    CONNECT_MS = 200, /* between two looks for an interrupt: as fast as a person notices */
 };
 
 struct timespec agent_deadline(unsigned seconds) {
@@ -36,13 +40,14 @@ static int milliseconds_left(const struct timespec *deadline) {
     return (int)((nanoseconds + NS_PER_MS - 1) / NS_PER_MS); /* an hour at most: fits */
 }
 
-/* A stream socket that no later exec inherits, or -1. */
-static int open_socket(void) {
-    const int opened = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+/*
+ * `opened` moved away from stdin, stdout and stderr. A process can begin without them, and what it
+ * then prints must not reach the agent.
+ */
+static int out_of_the_way(int opened) {
     if (opened < 0 || opened >= FIRST_FREE_DESCRIPTOR) {
         return opened;
     }
-    /* The process began without stdin, stdout or stderr: what it prints must not reach the agent. */
     const int moved = fcntl(opened, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR);
     const int why = errno;
     close(opened);
@@ -50,30 +55,63 @@ static int open_socket(void) {
     return moved;
 }
 
+/*
+ * sudo blocks SIGINT and SIGQUIT while PAM authenticates, and looks afterwards whether one is
+ * pending. So Ctrl-C neither ends the process nor interrupts a call. This descriptor shows a
+ * pending one, and as nothing is ever read from it, the signal stays there for sudo to find. In a
+ * process that does not block them they are never pending, and act as they always do.
+ */
+static int watch_interrupts(void) {
+    sigset_t interrupts;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGQUIT);
+    return out_of_the_way(signalfd(-1, &interrupts, SFD_CLOEXEC));
+}
+
+/* Waits for one of `events`, a hang-up or an interrupt, at most `milliseconds` long. */
+static int wait_at_most(const struct agent *agent, short events, int milliseconds,
+                        bool *interrupted) {
+    struct pollfd ready[] = {
+        {.fd = agent->interrupts, .events = POLLIN}, /* poll() passes over a -1 */
+        {.fd = events == 0 ? -1 : agent->socket, .events = events},
+    };
+    const int count = poll(ready, sizeof ready / sizeof *ready, milliseconds);
+    *interrupted = count > 0 && ready[0].revents != 0;
+    return count;
+}
+
 enum agent_status agent_connect(struct agent *agent, const char *path, struct timespec deadline) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const size_t length = strnlen(path, sizeof(address.sun_path));
     agent->deadline = deadline;
     agent->socket = -1;
+    agent->interrupts = -1;
     if (length == sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
         return AGENT_UNREACHABLE;
     }
     memcpy(address.sun_path, path, length);
-    agent->socket = open_socket();
+    agent->socket = out_of_the_way(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (agent->socket < 0) {
         return AGENT_UNREACHABLE;
     }
+    agent->interrupts = watch_interrupts();
     for (;;) {
         /*
          * With the agent's backlog full, a non-blocking connect fails at once and poll() cannot
          * wait for it. A blocking one waits, and the send timeout bounds it.
          */
         const int left = milliseconds_left(&deadline);
-        const struct timeval limit = {.tv_sec = left / MS_PER_S,
-                                      .tv_usec = left % MS_PER_S * US_PER_MS};
+        const int slice = left < CONNECT_MS ? left : CONNECT_MS;
+        const struct timeval limit = {.tv_usec = slice * US_PER_MS};
+        bool interrupted;
         if (left == 0) {
             return AGENT_LATE;
+        }
+        wait_at_most(agent, 0, 0, &interrupted);
+        if (interrupted) {
+            return AGENT_INTERRUPTED;
         }
         if (setsockopt(agent->socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) {
             return AGENT_UNREACHABLE;
@@ -92,13 +130,16 @@ enum agent_status agent_connect(struct agent *agent, const char *path, struct ti
 
 /* Waits until the socket has one of `events`, hung up, or the deadline is over. */
 static enum agent_status wait_for(const struct agent *agent, short events) {
-    struct pollfd ready = {.fd = agent->socket, .events = events};
     for (;;) {
         const int left = milliseconds_left(&agent->deadline);
+        bool interrupted;
         if (left == 0) {
             return AGENT_LATE;
         }
-        const int count = poll(&ready, 1, left);
+        const int count = wait_at_most(agent, events, left, &interrupted);
+        if (interrupted) {
+            return AGENT_INTERRUPTED;
+        }
         if (count > 0) {
             return AGENT_OK;
         }
@@ -156,9 +197,14 @@ enum agent_status agent_receive(const struct agent *agent, struct wire_reader *r
     }
 }
 
-void agent_close(struct agent *agent) {
-    if (agent->socket >= 0) {
-        close(agent->socket);
-        agent->socket = -1;
+static void close_one(int *descriptor) {
+    if (*descriptor >= 0) {
+        close(*descriptor);
+        *descriptor = -1;
     }
+}
+
+void agent_close(struct agent *agent) {
+    close_one(&agent->socket);
+    close_one(&agent->interrupts);
 }

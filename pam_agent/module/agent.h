@@ -18,12 +18,14 @@ enum agent_status {
     AGENT_ABSENT,      /* no socket, or nobody listens at it: the agent is down */
     AGENT_UNREACHABLE, /* something else is wrong: permissions, descriptors; errno says what */
     AGENT_LATE,        /* the deadline is over */
+    AGENT_INTERRUPTED, /* SIGINT or SIGQUIT is pending: the user wants no more of it */
     AGENT_GONE,        /* the agent ended the stream */
     AGENT_BROKEN,      /* the agent sent what is no record */
 };
 
 struct agent {
     int socket;
+    int interrupts;           /* readable while SIGINT or SIGQUIT is pending; -1 for none */
     struct timespec deadline; /* CLOCK_MONOTONIC, the same for every step */
 };
 

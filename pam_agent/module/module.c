@@ -39,6 +39,7 @@ enum outcome {
     AGENT_LOST,
     AGENT_GARBLED,
     TIMED_OUT,
+    INTERRUPTED,
     CONVERSATION_FAILED,
     NO_USER,
     BAD_NAME,
@@ -67,6 +68,7 @@ static const struct ending {
     [AGENT_LOST] = {"agent-lost", PAM_AUTH_ERR, LOG_ERR},
     [AGENT_GARBLED] = {"agent-garbled", PAM_AUTH_ERR, LOG_ERR},
     [TIMED_OUT] = {"timed-out", PAM_AUTH_ERR, LOG_NOTICE},
+    [INTERRUPTED] = {"interrupted", PAM_AUTH_ERR, LOG_NOTICE},
     [CONVERSATION_FAILED] = {"conversation-failed", PAM_CONV_ERR, LOG_NOTICE},
     [NO_USER] = {"no-user", PAM_AUTH_ERR, LOG_NOTICE},
     [BAD_NAME] = {"bad-name", PAM_AUTH_ERR, LOG_NOTICE},
@@ -113,6 +115,8 @@ static enum outcome outcome_of_status(enum agent_status status) {
         return AGENT_UNREACHED;
     case AGENT_LATE:
         return TIMED_OUT;
+    case AGENT_INTERRUPTED:
+        return INTERRUPTED;
     case AGENT_GONE:
         return AGENT_LOST;
     case AGENT_BROKEN:

@@ -213,9 +213,7 @@ chunks = st.one_of(
 
 
 @given(stream=st.lists(chunks, max_size=8).map(b"".join))
-@settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_end_as_their_records_say(host: Host, stream: bytes) -> None:
     async def script(caller: Caller) -> None:
         await caller.start()

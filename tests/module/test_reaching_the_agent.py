@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,12 +166,82 @@ async def test_signals_do_not_disturb_a_sign_on(host: Host) -> None:
     assert ending.alarms > 20
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+async def test_ctrl_c_ends_a_sign_on_that_blocks_it_and_stays_to_be_found(
+    host: Host, number: signal.Signals
+) -> None:
+    """So does sudo: it looks for the pending signal afterwards, and gives up if there is one."""
+    cancelled = trio.Event()
+
+    async def script(caller: Caller) -> None:
+        await caller.start()
+        pam.process.send_signal(number)
+        assert await caller.receive() is None
+        cancelled.set()
+
+    async with host.agent(script), host.caller() as pam:
+        await pam.block_interrupts()
+        ending = await pam.authenticate()
+        await cancelled.wait()
+        assert (ending.code, ending.outcome) == (PamCode.AUTH_ERR, "interrupted")
+        assert ending.interrupt_pending
+        await pam.kill()
+
+
+async def test_ctrl_c_comes_before_an_approval(host: Host) -> None:
+    async def script(caller: Caller) -> None:
+        await caller.start()
+        await caller.send(RecordType.PROMPT, "Enter: ")
+        await caller.end(Result.APPROVED)
+
+    async def interrupt(message: Message) -> Reply:
+        pam.process.send_signal(signal.SIGINT)
+        return b""
+
+    async with host.agent(script), host.caller() as pam:
+        await pam.block_interrupts()
+        ending = await pam.authenticate(interrupt)
+        assert (ending.code, ending.outcome) == (PamCode.AUTH_ERR, "interrupted")
+        await pam.kill()
+
+
+async def test_ctrl_c_ends_the_wait_for_a_full_backlog(host: Host) -> None:
+    async def interrupt() -> None:
+        await trio.sleep(0.3)  # real time: the other process waits in connect() by now
+        pam.process.send_signal(signal.SIGINT)
+
+    with full_backlog(host):
+        async with host.caller() as pam, trio.open_nursery() as nursery:
+            await pam.block_interrupts()
+            nursery.start_soon(interrupt)
+            ending = await pam.authenticate()
+            await pam.kill()
+    assert (ending.code, ending.outcome) == (PamCode.AUTH_ERR, "interrupted")
+    assert ending.seconds < 0.3 + SLACK
+
+
+async def test_ctrl_c_that_is_not_blocked_ends_the_process_as_ever(host: Host) -> None:
+    cancelled = trio.Event()
+
+    async def script(caller: Caller) -> None:
+        await caller.start()
+        pam.process.send_signal(signal.SIGINT)
+        assert await caller.receive() is None
+        cancelled.set()
+
+    async with host.agent(script), host.caller() as pam:
+        with pytest.raises(AssertionError, match=f"code {-signal.SIGINT}"):
+            await pam.authenticate()
+        await cancelled.wait()
+
+
 @pytest.mark.parametrize("closed", [(), (0,), (2,), (0, 1, 2)], ids=str)
 async def test_the_socket_is_no_standard_stream_and_closes_on_exec(
     host: Host, closed: tuple[int, ...]
 ) -> None:
     """Else an application started with closed streams writes to the agent, or a child holds it."""
-    sockets: dict[int, str] = {}
+    before: set[int] = set()
+    opened: dict[int, str] = {}
 
     async def script(caller: Caller) -> None:
         await caller.start()
@@ -179,18 +250,25 @@ async def test_the_socket_is_no_standard_stream_and_closes_on_exec(
         await caller.end(Result.APPROVED)
 
     async def look(message: Message) -> Reply:
-        folder = Path(f"/proc/{pam.process.pid}")
-        for number in (folder / "fd").iterdir():
-            if number.readlink().name.startswith("socket:"):
-                sockets[int(number.name)] = (folder / "fdinfo" / number.name).read_text()
+        for number in open_descriptors() - before:
+            opened[number] = state_of(number)
         return b""
+
+    def state_of(number: int) -> str:
+        return Path(f"/proc/{pam.process.pid}/fdinfo/{number}").read_text()
+
+    def open_descriptors() -> set[int]:
+        return {int(name) for name in os.listdir(f"/proc/{pam.process.pid}/fd")}
 
     async with host.agent(script), host.caller() as pam:
         await pam.call("setcred")  # loads the module
         for number in closed:
             await pam.close_descriptor(number)
+        await pam.call("setcred")  # returns when the descriptors are closed
+        before |= open_descriptors()
         assert (await pam.authenticate(look)).code is PamCode.SUCCESS
-    ((number, status),) = sockets.items()
-    assert number > 2
-    (flags,) = [line.split()[1] for line in status.splitlines() if line.startswith("flags:")]
-    assert int(flags, 8) & os.O_CLOEXEC
+    assert len(opened) == 2  # the socket, and what watches for Ctrl-C
+    for number, status in opened.items():
+        assert number > 2
+        (flags,) = [line.split()[1] for line in status.splitlines() if line.startswith("flags:")]
+        assert int(flags, 8) & os.O_CLOEXEC

@@ -85,7 +85,11 @@ Conversation = Callable[[Message], Awaitable[Reply]]
 
 @dataclass(frozen=True)
 class Ending:
-    """How one call into the stack ended. `descriptors` are those the process has open then."""
+    """How one call into the stack ended.
+
+    `descriptors` are those the process has open then, `alarms` the signals that interrupted it,
+    `interrupt_pending` whether SIGINT or SIGQUIT waits to be unblocked.
+    """
 
     code: PamCode
     messages: Sequence[Message]
@@ -94,6 +98,7 @@ class Ending:
     ended: float
     descriptors: int
     alarms: int
+    interrupt_pending: bool
 
     @property
     def seconds(self) -> float:
@@ -180,7 +185,7 @@ class PamSession:
                 messages.append(Message(Style(int(rest[0])), text, float(rest[1])))
                 await self._send(_line_of(await conversation(messages[-1])))
             elif word == "result":
-                code, ended, descriptors, alarms = rest
+                code, ended, descriptors, alarms, pending = rest
                 return Ending(
                     PamCode(int(code)),
                     messages,
@@ -189,6 +194,7 @@ class PamSession:
                     float(ended),
                     int(descriptors),
                     int(alarms),
+                    pending == "1",
                 )
             else:
                 raise AssertionError(f"the driver said {word}")
@@ -203,6 +209,10 @@ class PamSession:
     async def interrupt_every(self, seconds: float) -> None:
         """Lets a signal interrupt the process's system calls again and again."""
         await self._send(f"timer {round(seconds * 1e6)}")
+
+    async def block_interrupts(self) -> None:
+        """Blocks SIGINT and SIGQUIT, as sudo does while PAM authenticates."""
+        await self._send("block")
 
     async def limit_descriptors(self, most: int) -> None:
         """Sets the soft limit: descriptors from `most` on cannot be opened."""

@@ -4,12 +4,12 @@
  *
  *     pam_driver CONFDIR SERVICE USER [ANYTHING...]        an empty USER: the module has to ask
  *
- * Lines in:   item NAME HEX | env HEX | timer MICROSECONDS | limit DESCRIPTORS | close DESCRIPTOR
+ * Lines in:   item NAME HEX | env HEX | timer MICROSECONDS | limit DESCRIPTORS | close DESCRIPTOR | block
  *             call NAME FLAGS                 authenticate, setcred, acct_mgmt, open_session,
  *                                             chauthtok; end of input: pam_end
  *             answer HEX | null | nothing | fail CODE      one of these to every message
- * Lines out:  message STYLE SECONDS HEX | log PRIORITY HEX | result CODE SECONDS DESCRIPTORS ALARMS
- * SECONDS is CLOCK_MONOTONIC, in decimals.
+ * Lines out:  message STYLE SECONDS HEX | log PRIORITY HEX | result CODE SECONDS DESCRIPTORS ALARMS PENDING
+ * SECONDS is CLOCK_MONOTONIC, in decimals; PENDING is 1 while SIGINT or SIGQUIT is.
  */
 
 #define _GNU_SOURCE
@@ -171,13 +171,29 @@ static int descriptors(void) {
     return count;
 }
 
+static int is_interrupted(void) {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGINT) || sigismember(&pending, SIGQUIT);
+}
+
+/* As sudo does while PAM authenticates. */
+static void block_interrupts(void) {
+    sigset_t interrupts;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGQUIT);
+    sigprocmask(SIG_BLOCK, &interrupts, NULL);
+}
+
 static void call(pam_handle_t *pamh, char *arguments) {
     const char *name = strsep(&arguments, " ");
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
         if (strcmp(name, CALLS[i].name) == 0) {
             alarms = 0;
             const int code = CALLS[i].call(pamh, atoi(arguments));
-            fprintf(tell_parent, "result %d %.6f %d %d\n", code, now(), descriptors(), (int)alarms);
+            fprintf(tell_parent, "result %d %.6f %d %d %d\n", code, now(), descriptors(), (int)alarms,
+                    is_interrupted());
             fflush(tell_parent);
             return;
         }
@@ -240,6 +256,8 @@ int main(int argc, char **argv) {
             free(setting);
         } else if (strcmp(word, "timer") == 0) {
             start_timer(atol(rest));
+        } else if (strcmp(word, "block") == 0) {
+            block_interrupts();
         } else if (strcmp(word, "limit") == 0) {
             limit_descriptors((rlim_t)atol(rest));
         } else if (strcmp(word, "close") == 0) {

@@ -1,0 +1,435 @@
+"""The command line as people run it: its own process, the real daemon or a real admin socket."""
+
+import base64
+import contextlib
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from pam_agent.accounts import Accounts
+from pam_agent.admin import Admin, Progress
+from pam_agent.admin_client import UnreachableError, ask
+from pam_agent.admin_wire import ListAccounts
+from pam_agent.enrolment_events import (
+    Compare,
+    Enrolled,
+    EnrolmentEvent,
+    EnrolmentFailure,
+    Failed,
+    Offered,
+)
+from pam_agent.schema import FILE_NAME, StoreError
+from pam_agent.unix_listener import serve_connections, unix_listener
+from protocol.enrolment import Offer
+from tests.support.agent_store import NOW, enrol
+
+PROGRAM = [sys.executable, "-c", "from pam_agent.cli import main; main()"]
+OFFER = Offer(bytes(32), bytes(range(32)), int(time.time()) + 600, 7, ("relay:4817",), "web1")
+OFFERED = Offered(OFFER.encode(), OFFER.expires)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        f'host = "web1"\nstate = "{tmp_path}/state"\n'
+        f'socket = "{tmp_path}/pam.sock"\nadmin_socket = "{tmp_path}/admin.sock"\n'
+        f'[[relays]]\nlink = "unix:{tmp_path}/no-relay.sock"\nvalidators = ["relay:4817"]\n'
+    )
+    return file
+
+
+async def run(
+    config: Path, *arguments: str, answer: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    done = await trio.run_process(
+        [*PROGRAM, *arguments, "--config", str(config)],
+        stdin=answer,
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done
+
+
+def change(file: Path, old: str, new: str) -> None:
+    file.write_text(file.read_text().replace(old, new))
+
+
+class Daemon:
+    """A real admin socket and store; the events of an enrolment are the test's."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts = accounts
+        self.events: list[EnrolmentEvent] = []
+        self.error: StoreError | None = None
+        self.cancelled = trio.Event()
+
+    async def enrol(self, account: str, progress: Progress) -> None:
+        for event in self.events:
+            await progress(event)
+        if self.error is not None:
+            raise self.error
+        if not self.events or isinstance(self.events[-1], Enrolled | Failed):
+            return
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.cancelled.set()
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path, config: Path) -> AsyncIterator[Daemon]:
+    async with (
+        Accounts.open(tmp_path / "state", NOW) as accounts,
+        trio.open_nursery() as nursery,
+    ):
+        daemon = Daemon(accounts)
+        admin = Admin(accounts, "web1", daemon.enrol, lambda account: None)
+        await nursery.start(admin.serve, tmp_path / "admin.sock")
+        yield daemon
+        nursery.cancel_scope.cancel()
+
+
+@contextlib.contextmanager
+def serving(config: Path) -> Iterator[subprocess.Popen[str]]:
+    """The real daemon, up."""
+    with subprocess.Popen(
+        [*PROGRAM, "serve", "--config", str(config)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            while json.loads(process.stderr.readline())["event"] != "agent up":
+                pass
+            yield process
+        finally:
+            process.kill()
+
+
+# ---- serve ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_cleanly(config: Path, tmp_path: Path, number: int) -> None:
+    with serving(config) as process:
+        assert (tmp_path / "pam.sock").is_socket()
+        assert (tmp_path / "admin.sock").is_socket()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert {file.name for file in (tmp_path / "state").iterdir()} == {FILE_NAME}
+    assert not (tmp_path / "pam.sock").exists()
+    assert not (tmp_path / "admin.sock").exists()
+
+
+async def test_serve_with_a_bad_configuration(config: Path) -> None:
+    change(config, "host", "hots")
+    done = await run(config, "serve")
+    assert done.returncode == 3
+    assert done.stderr.decode() == f"bartizan-agent: {config}: hots: unknown key\n"
+
+
+async def test_serve_with_a_bad_store(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    done = await run(config, "serve")
+    assert done.returncode == 3
+    assert b"others may use it" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+async def test_serve_without_a_place_for_its_sockets(config: Path, tmp_path: Path) -> None:
+    change(config, "pam.sock", "none/pam.sock")
+    done = await run(config, "serve")
+    assert done.returncode == 3
+    assert b"none/pam.sock: cannot listen: No such file or directory" in done.stderr
+
+
+async def test_a_second_daemon_is_refused(config: Path) -> None:
+    with serving(config):
+        done = await run(config, "serve")
+    assert done.returncode == 3
+    assert b"another process has it open" in done.stderr
+
+
+# ---- no daemon -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [["accounts"], ["revoke", "root", "--yes"], ["enroll", "root"], ["link-key"]]
+)
+async def test_without_a_daemon(config: Path, tmp_path: Path, arguments: list[str]) -> None:
+    done = await run(config, *arguments)
+    assert done.returncode == 4
+    assert f"{tmp_path}/admin.sock: no agent listens there" in done.stderr.decode()
+    assert done.stdout == b""
+
+
+def test_without_permission(config: Path, tmp_path: Path) -> None:
+    """Of the folder for root as somebody else, of the socket for others."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "admin.sock"))
+        listening.listen(1)
+        (tmp_path / "admin.sock").chmod(0)
+        as_root = os.geteuid() == 0
+        if as_root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(UnreachableError, match="permission denied: run this as root"):
+                list(ask(tmp_path / "admin.sock", ListAccounts()))
+        finally:
+            if as_root:
+                os.seteuid(0)
+
+
+async def test_what_is_no_daemon(config: Path, tmp_path: Path, nursery: trio.Nursery) -> None:
+    async def hang_up(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b'{"type":"device"')
+
+    async with unix_listener(tmp_path / "admin.sock", 0o600) as listener:
+        nursery.start_soon(serve_connections, listener, hang_up, 1)
+        done = await run(config, "accounts")
+        assert done.returncode == 4
+        assert b"ended the connection or does not answer" in done.stderr
+        nursery.cancel_scope.cancel()
+
+
+# ---- accounts, revoke, link-key ------------------------------------------------------------------
+
+
+async def test_accounts(config: Path, daemon: Daemon) -> None:
+    done = await run(config, "accounts")
+    assert (done.returncode, done.stdout) == (0, b"")
+    await enrol(daemon.accounts)
+    await enrol(daemon.accounts, "bob", "my tablet")
+    done = await run(config, "accounts")
+    assert done.returncode == 0
+    heading, *rows = [line.split("  ") for line in done.stdout.decode().splitlines()]
+    assert heading[0].strip() == "ACCOUNT"
+    assert [row[0].strip() for row in rows] == ["alice", "bob"]
+    assert "my tablet" in done.stdout.decode()
+    assert b"never" in done.stdout
+
+
+async def test_accounts_for_programs(config: Path, daemon: Daemon) -> None:
+    device = await enrol(daemon.accounts)
+    found = json.loads((await run(config, "accounts", "--json")).stdout)
+    assert found == [
+        {
+            "type": "device",
+            "account": "alice",
+            "device_id": device.id,
+            "name": "phone",
+            "state": "active",
+            "failures": 0,
+            "created": int(NOW),
+            "last_used": 0,
+        }
+    ]
+
+
+async def test_revoke_by_number_and_by_name(config: Path, daemon: Daemon) -> None:
+    phone = await enrol(daemon.accounts)
+    await enrol(daemon.accounts, name="tablet")
+    done = await run(config, "revoke", "alice", str(phone.id), "--yes")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"revoked: 1")
+    assert [each.name for each in await daemon.accounts.list_devices()] == ["tablet"]
+    assert (await run(config, "revoke", "alice", "tablet", "--yes")).returncode == 0
+    assert await daemon.accounts.list_devices() == ()
+
+
+async def test_revoke_asks_first(config: Path, daemon: Daemon) -> None:
+    await enrol(daemon.accounts)
+    await enrol(daemon.accounts, name="tablet")
+    await enrol(daemon.accounts, "bob")
+    for answer, code, left in ((b"n\n", 1, 3), (b"", 1, 3), (b"y\n", 0, 1)):
+        done = await run(config, "revoke", "alice", answer=answer)
+        assert done.returncode == code
+        assert b"phone" in done.stdout
+        assert b"tablet" in done.stdout
+        assert len(await daemon.accounts.list_devices()) == left
+
+
+async def test_a_name_that_two_devices_have(config: Path, daemon: Daemon) -> None:
+    first, _ = await enrol(daemon.accounts), await enrol(daemon.accounts)
+    done = await run(config, "revoke", "alice", "phone", "--yes")
+    assert done.returncode == 1
+    assert b"alice has 2 devices of that name: give the number" in done.stderr
+    assert (await run(config, "revoke", "alice", str(first.id), "--yes")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mallory"], b"mallory has no device"),
+        (["alice", "watch"], b"alice has no such device"),
+        (["alice", "99"], b"alice has no such device"),
+    ],
+)
+async def test_nothing_to_revoke(
+    config: Path, daemon: Daemon, arguments: list[str], message: bytes
+) -> None:
+    await enrol(daemon.accounts)
+    done = await run(config, "revoke", *arguments, "--yes")
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+async def test_a_failing_store_is_told(config: Path, daemon: Daemon) -> None:
+    daemon.error = StoreError("agent.db: the disk is full")
+    done = await run(config, "enroll", "root")
+    assert done.returncode == 1
+    assert done.stderr == b"bartizan-agent: agent.db: the disk is full\n"
+
+
+async def test_link_key_with_the_daemon_and_without(config: Path, tmp_path: Path) -> None:
+    with serving(config):
+        running = await run(config, "link-key")
+    assert running.returncode == 0
+    key, name = running.stdout.decode().split()
+    assert name == "web1"
+    stopped = await run(config, "link-key")
+    assert stopped.stdout == running.stdout
+    async with Accounts.open(tmp_path / "state", NOW) as accounts:
+        assert base64.b64decode(key) == (await accounts.identity()).link_public
+    (tmp_path / "state").chmod(0o755)
+    assert (await run(config, "link-key")).returncode == 3
+
+
+# ---- enroll --------------------------------------------------------------------------------------
+
+
+async def test_enroll(config: Path, daemon: Daemon) -> None:
+    daemon.events = [OFFERED, Compare("my \x1b[7mphone", "012345"), Enrolled("my \x1b[7mphone")]
+    done = await run(config, "enroll", "root")
+    shown = done.stdout.decode()
+    assert done.returncode == 0
+    code = shown[shown.index("bartizan:") : shown.index("\nWorks once")]
+    assert Offer.decode(code) == OFFER
+    assert "for 10 minutes" in shown
+    assert "Compare the digits: 012 345" in shown
+    assert "enrolled: my [7mphone for root" in shown
+    assert "\x1b" not in shown
+    assert "█" not in shown
+    assert done.stderr == b""
+
+
+async def test_enroll_for_programs(config: Path, daemon: Daemon) -> None:
+    daemon.events = [OFFERED, Compare("phone", "012345"), Enrolled("phone")]
+    done = await run(config, "enroll", "root", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["type"] for line in lines] == ["offered", "compare", "enrolled"]
+    assert lines[0]["uri"] == OFFER.encode()
+
+
+@pytest.mark.parametrize("reason", list(EnrolmentFailure))
+async def test_enroll_without_a_device(
+    config: Path, daemon: Daemon, reason: EnrolmentFailure
+) -> None:
+    daemon.events = [Failed(reason)]
+    done = await run(config, "enroll", "root")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"bartizan-agent: not enrolled: ")
+
+
+async def test_enroll_that_ends_without_a_word(config: Path, daemon: Daemon) -> None:
+    done = await run(config, "enroll", "root")
+    assert done.returncode == 1
+    assert b"the agent ended it" in done.stderr
+
+
+async def test_enroll_for_a_user_whom_the_host_does_not_know(config: Path, daemon: Daemon) -> None:
+    daemon.events = [OFFERED, Enrolled("phone")]
+    done = await run(config, "enroll", "no-such-user")
+    assert done.returncode == 0
+    assert done.stderr == b"note: this host knows no user no-such-user; enrolling anyway\n"
+
+
+@pytest.mark.parametrize("user", ["", "a\nb", "a\x1bb", "\udcff", "a" * 257])
+async def test_names_that_no_user_has(config: Path, user: str) -> None:
+    done = await run(config, "enroll", user)
+    assert done.returncode == 2
+    assert b"expected 1 to 256 printable characters" in done.stderr
+
+
+async def test_control_c_makes_the_offer_void(config: Path, daemon: Daemon) -> None:
+    daemon.events = [OFFERED]
+    process = await trio.lowlevel.open_process(
+        [*PROGRAM, "enroll", "root", "--config", str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    shown = b""
+    while b"Works once" not in shown:
+        shown += await process.stdout.receive_some()
+    assert b"bartizan:" not in await trio.Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    process.send_signal(signal.SIGINT)
+    await daemon.cancelled.wait()
+    assert await process.wait() == 1
+
+
+def on_a_terminal(config: Path, columns: int, *options: str, **environment: str) -> tuple[str, int]:
+    """What `enroll` shows on a terminal of so many columns."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.environ.update({"TERM": "xterm", "COLUMNS": str(columns), **environment})
+        os.execv(sys.executable, [*PROGRAM, "enroll", "root", "--config", str(config), *options])
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 4096):
+            shown += chunk
+    os.close(master)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+UTF8 = {"PYTHONUTF8": "1"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "environment", "qr"),
+    [
+        (120, (), UTF8, True),
+        (120, ("--no-qr",), UTF8, False),
+        (40, (), UTF8, False),
+        (120, (), UTF8 | {"TERM": "dumb"}, False),
+        (120, (), {"PYTHONIOENCODING": "ascii"}, False),
+    ],
+    ids=["shown", "not wanted", "narrow", "dumb", "no UTF-8"],
+)
+async def test_the_qr_code_is_shown_where_it_can_be(
+    config: Path,
+    daemon: Daemon,
+    columns: int,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    qr: bool,
+) -> None:
+    daemon.events = [OFFERED, Enrolled("phone")]
+    shown, code = await trio.to_thread.run_sync(
+        lambda: on_a_terminal(config, columns, *options, **environment)
+    )
+    assert code == 0
+    assert ("█" in shown) is qr
+    assert ("\x1b[97m\x1b[40m" in shown) is qr
+    typed = shown.replace("\r", "")
+    typed = typed[typed.index("bartizan:") : typed.index("\nWorks once")]
+    assert Offer.decode(typed) == OFFER
+
+
+def test_help_and_version() -> None:
+    for arguments, expected in ((["--help"], "enroll"), (["--version"], "bartizan-agent")):
+        done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=True)
+        assert expected in done.stdout

@@ -1,0 +1,183 @@
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from pam_agent import unix_listener as module
+from pam_agent.unix_listener import ListenError, peer_uid, serve_connections, unix_listener
+
+
+async def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path) -> None:
+    for mask in (0o000, 0o077):
+        for mode in (0o600, 0o666):
+            old = os.umask(mask)
+            try:
+                async with unix_listener(tmp_path / "s.sock", mode):
+                    assert (tmp_path / "s.sock").stat().st_mode & 0o777 == mode
+            finally:
+                os.umask(old)
+
+
+async def test_the_name_is_never_more_open_than_it_shall_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between bind and chmod, with an umask that forbids nothing."""
+    seen: list[int] = []
+    chmod = Path.chmod
+
+    def look_first(path: Path, mode: int) -> None:
+        seen.append(path.stat().st_mode & 0o777)
+        chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", look_first)
+    old = os.umask(0)
+    try:
+        async with unix_listener(tmp_path / "s.sock", 0o600):
+            pass
+    finally:
+        os.umask(old)
+    assert seen == [0o600]
+
+
+async def test_the_name_goes_with_the_listener(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    async with unix_listener(path, 0o600):
+        assert path.is_socket()
+    assert not path.exists()
+
+
+async def test_a_dead_agents_name_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    async with unix_listener(path, 0o600), await trio.open_unix_socket(path):
+        pass
+
+
+async def test_a_living_agents_name_is_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    async with unix_listener(path, 0o600):
+        with pytest.raises(ListenError, match="another agent listens there"):
+            async with unix_listener(path, 0o600):
+                pass
+        assert path.is_socket()
+
+
+async def test_a_busy_agents_name_is_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.sock"
+    monkeypatch.setattr(module, "BACKLOG", 0)
+    async with unix_listener(path, 0o600):
+        waiting = []
+        while True:
+            caller = socket.socket(socket.AF_UNIX)
+            caller.setblocking(False)
+            waiting.append(caller)
+            try:
+                caller.connect(str(path))
+            except BlockingIOError:
+                break
+        with pytest.raises(ListenError, match="another agent listens there"):
+            async with unix_listener(path, 0o600):
+                pass
+        for caller in waiting:
+            caller.close()
+
+
+async def test_a_successors_name_stays(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    async with unix_listener(path, 0o600):
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as successor:
+            successor.bind(str(path))
+    assert path.is_socket()
+
+
+async def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    path.write_text("mine")
+    with pytest.raises(ListenError, match="exists and is no socket"):
+        async with unix_listener(path, 0o600):
+            pass
+    assert path.read_text() == "mine"
+
+
+async def test_the_folder_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ListenError, match=r"none/s\.sock: cannot listen: No such file"):
+        async with unix_listener(tmp_path / "none" / "s.sock", 0o600):
+            pass
+
+
+async def test_peer_uid(tmp_path: Path) -> None:
+    async with (
+        unix_listener(tmp_path / "s.sock", 0o600) as listener,
+        await trio.open_unix_socket(tmp_path / "s.sock"),
+        await listener.accept() as stream,
+    ):
+        assert peer_uid(stream) == os.getuid()
+
+
+def echo_until_closed(log: list[str]) -> Callable[[trio.SocketStream], Awaitable[None]]:
+    async def serve(stream: trio.SocketStream) -> None:
+        log.append("begin")
+        async for _ in stream:
+            pass
+        log.append("end")
+
+    return serve
+
+
+async def test_at_most_so_many_connections_at_a_time(tmp_path: Path, nursery: trio.Nursery) -> None:
+    log: list[str] = []
+    async with unix_listener(tmp_path / "s.sock", 0o600) as listener:
+        nursery.start_soon(serve_connections, listener, echo_until_closed(log), 2)
+        callers = [await trio.open_unix_socket(tmp_path / "s.sock") for _ in range(3)]
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert log == ["begin", "begin"]
+        await callers[0].aclose()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert log == ["begin", "begin", "end", "begin"]
+        for caller in callers:
+            await caller.aclose()
+        nursery.cancel_scope.cancel()
+
+
+async def test_without_descriptors_it_rests_and_goes_on(
+    tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS]
+    accept = trio.SocketListener.accept
+
+    async def starved(listener: trio.SocketListener) -> trio.SocketStream:
+        if errors:
+            raise OSError(errors.pop(), "none left")
+        return await accept(listener)
+
+    monkeypatch.setattr(trio.SocketListener, "accept", starved)
+    monkeypatch.setattr(module, "ACCEPT_PAUSE", 0.001)
+    log: list[str] = []
+    async with unix_listener(tmp_path / "s.sock", 0o600) as listener:
+        nursery.start_soon(serve_connections, listener, echo_until_closed(log), 2)
+        async with await trio.open_unix_socket(tmp_path / "s.sock") as caller:
+            await caller.send_eof()
+            assert await caller.receive_some() == b""
+        assert (log, errors) == (["begin", "end"], [])
+        nursery.cancel_scope.cancel()
+
+
+async def test_another_error_of_accept_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(listener: trio.SocketListener) -> trio.SocketStream:
+        raise OSError(errno.EBADF, "broken")
+
+    monkeypatch.setattr(trio.SocketListener, "accept", broken)
+    async with unix_listener(tmp_path / "s.sock", 0o600) as listener:
+        with pytest.RaisesGroup(OSError):
+            await serve_connections(listener, echo_until_closed([]), 2)

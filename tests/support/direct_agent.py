@@ -298,6 +298,7 @@ class _Transaction:
         if moved is None or device.disabled:
             device.disabled = True
             await self._receipt(machine, SignOnOutcome.DISABLED, sign_on.text)
+            sign_on.confirmed = await self._receive_or_none() is not None
             return
         device.ratchet = moved
         approved = sign_on.decision.verdict is Verdict.APPROVE

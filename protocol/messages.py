@@ -1,13 +1,18 @@
 """pure. The messages between an agent, a relay and a validator (SPEC section 2.4).
 
 Must not know what a frame inside Data means: the relay imports this module, and the relay is blind.
+
+Each message is declared once, as a msgspec Struct whose tag is its type number; arity, types and
+bounds are checked while it is decoded. Encoded again it must give the bytes received, or they were
+not canonical (SPEC section 2.3).
 """
 
-from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from protocol import canonical
+import msgspec
+from msgspec import Meta, Struct
+
 from protocol.errors import ProtocolError
 from protocol.limits import (
     KEY_LENGTH,
@@ -19,6 +24,17 @@ from protocol.limits import (
     SIGN_ON_ID_LENGTH,
     TAG_LENGTH,
 )
+
+_U8 = Annotated[int, Meta(ge=0, le=0xFF)]
+_U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+_U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+_Key = Annotated[bytes, Meta(min_length=KEY_LENGTH, max_length=KEY_LENGTH)]
+_Nonce = Annotated[bytes, Meta(min_length=NONCE_LENGTH, max_length=NONCE_LENGTH)]
+_Mac = Annotated[bytes, Meta(min_length=MAC_LENGTH, max_length=MAC_LENGTH)]
+_SignOnId = Annotated[bytes, Meta(min_length=SIGN_ON_ID_LENGTH, max_length=SIGN_ON_ID_LENGTH)]
+_Tag = Annotated[bytes, Meta(min_length=TAG_LENGTH, max_length=TAG_LENGTH)]
+_Tags = Annotated[tuple[_Tag, ...], Meta(min_length=1, max_length=MAX_TAGS)]
+_Frame = Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME)]
 
 
 class RefusedReason(IntEnum):
@@ -42,223 +58,139 @@ class CloseReason(IntEnum):
     VALIDATOR_GONE = 6
 
 
-class Hello(NamedTuple):
+class _Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """An array whose first item is the type number. No message can be in a reference cycle."""
+
+
+class Hello(_Message, tag=0):
     """Agent to relay: the first frame of a link."""
 
-    link_key: bytes
-    nonce: bytes
+    link_key: _Key
+    nonce: _Nonce
 
 
-class Challenge(NamedTuple):
+class Challenge(_Message, tag=1):
     """Relay to agent."""
 
-    nonce: bytes
-    mac: bytes
+    nonce: _Nonce
+    mac: _Mac
 
 
-class Attach(NamedTuple):
+class Attach(_Message, tag=2):
     """Agent to relay."""
 
-    mac: bytes
+    mac: _Mac
 
 
-class Attached(NamedTuple):
+class Attached(_Message, tag=3):
     """Relay to agent: the link is up. `longest_ttl` in seconds."""
 
-    most_waiting: int
-    longest_ttl: int
+    most_waiting: _U32
+    longest_ttl: _U16
 
 
-class AuthRequest(NamedTuple):
+class AuthRequest(_Message, tag=4):
     """Agent to relay: queue this. `request` is the agent's number on its link, `ttl` in seconds."""
 
-    request: int
-    sign_on_id: bytes
-    ttl: int
-    tags: tuple[bytes, ...]
+    request: _U32
+    sign_on_id: _SignOnId
+    ttl: _U16
+    tags: _Tags
+
+    def __post_init__(self) -> None:
+        if len(set(self.tags)) != len(self.tags):
+            raise ValueError("a tag occurs twice in one request")
 
 
-class Queued(NamedTuple):
+class Queued(_Message, tag=5):
     """Relay to agent: now, and not before, the passcode may be shown."""
 
-    request: int
+    request: _U32
 
 
-class Refused(NamedTuple):
+class Refused(_Message, tag=6):
     """Relay to agent."""
 
-    request: int
+    request: _U32
     reason: RefusedReason
 
 
-class Paired(NamedTuple):
+class Paired(_Message, tag=7):
     """Relay to agent: a validator brought the tag at `tag_index`; `address` as the relay saw it."""
 
-    request: int
-    tag_index: int
+    request: _U32
+    tag_index: _U8
     address: str
 
+    def __post_init__(self) -> None:
+        if len(self.address.encode()) > MAX_ADDRESS_TEXT:
+            raise ValueError("address is too long")
 
-class Data(NamedTuple):
+
+class Data(_Message, tag=8):
     """Both ways: one whole frame of the transaction."""
 
-    request: int
-    frame: bytes
+    request: _U32
+    frame: _Frame
 
 
-class Reject(NamedTuple):
+class Reject(_Message, tag=9):
     """Agent to relay: this validator was no good; put the request back in the queue."""
 
-    request: int
+    request: _U32
 
 
-class Close(NamedTuple):
+class Close(_Message, tag=10):
     """Both ways: the request and its transaction are over."""
 
-    request: int
+    request: _U32
     reason: CloseReason
 
 
-class Ping(NamedTuple):
+class Ping(_Message, tag=11):
     """Both ways."""
 
 
-class Pong(NamedTuple):
+class Pong(_Message, tag=12):
     """Both ways: the answer to Ping."""
 
 
-class Drain(NamedTuple):
+class Drain(_Message, tag=13):
     """Relay to agent: no new requests here, please."""
 
 
-class AuthValidate(NamedTuple):
+class AuthValidate(_Message, tag=14):
     """Validator to relay: the first frame of its connection."""
 
-    tag: bytes
+    tag: _Tag
 
 
-Message = (
-    Hello
-    | Challenge
-    | Attach
-    | Attached
-    | AuthRequest
-    | Queued
-    | Refused
-    | Paired
-    | Data
-    | Reject
-    | Close
-    | Ping
-    | Pong
-    | Drain
-    | AuthValidate
-)
+FromAgent = Hello | Attach | AuthRequest | Data | Reject | Close | Ping | Pong
+FromRelay = Challenge | Attached | Queued | Refused | Paired | Data | Close | Ping | Pong | Drain
+FromValidator = AuthValidate
+Message = FromAgent | FromRelay | FromValidator
 
-_Check = Callable[[object], Any]
+FROM_AGENT: Final = msgspec.msgpack.Decoder(FromAgent)
+FROM_RELAY: Final = msgspec.msgpack.Decoder(FromRelay)
+FROM_VALIDATOR: Final = msgspec.msgpack.Decoder(FromValidator)
+"""What each side may send."""
 
+_ENCODER: Final = msgspec.msgpack.Encoder()
 
-def _uint(maximum: int) -> _Check:
-    def check(value: object) -> int:
-        if type(value) is not int or not 0 <= value <= maximum:
-            raise ProtocolError("field is not an integer within its bounds")
-        return value
-
-    return check
-
-
-def _binary(least: int, most: int) -> _Check:
-    def check(value: object) -> bytes:
-        if type(value) is not bytes or not least <= len(value) <= most:
-            raise ProtocolError("field is not a byte string within its bounds")
-        return value
-
-    return check
-
-
-def _address(value: object) -> str:
-    return canonical.checked_text(value, MAX_ADDRESS_TEXT, "address")
-
-
-def _tags(value: object) -> tuple[bytes, ...]:
-    if type(value) is not tuple or not 1 <= len(value) <= MAX_TAGS:
-        raise ProtocolError("field is not an array of 1 to 8 tags")
-    if len(set(value)) != len(value):
-        raise ProtocolError("a tag occurs twice in one request")
-    for tag in value:
-        _tag(tag)
-    return value
-
-
-_E = TypeVar("_E", bound=IntEnum)
-
-
-def _reason(reasons: type[_E]) -> _Check:
-    def check(value: object) -> _E:
-        if type(value) is not int:
-            raise ProtocolError("reason is not an integer")
-        try:
-            return reasons(value)
-        except ValueError:
-            raise ProtocolError("unknown reason") from None
-
-    return check
-
-
-_u8 = _uint(0xFF)
-_u16 = _uint(0xFFFF)
-_u32 = _uint(0xFFFFFFFF)
-_tag = _binary(TAG_LENGTH, TAG_LENGTH)
-_key = _binary(KEY_LENGTH, KEY_LENGTH)
-_nonce = _binary(NONCE_LENGTH, NONCE_LENGTH)
-_mac = _binary(MAC_LENGTH, MAC_LENGTH)
-_id = _binary(SIGN_ON_ID_LENGTH, SIGN_ON_ID_LENGTH)
-_frame = _binary(1, MAX_FRAME)
-
-_TABLE: Final[tuple[tuple[type[Message], tuple[_Check, ...]], ...]] = (
-    (Hello, (_key, _nonce)),
-    (Challenge, (_nonce, _mac)),
-    (Attach, (_mac,)),
-    (Attached, (_u32, _u16)),
-    (AuthRequest, (_u32, _id, _u16, _tags)),
-    (Queued, (_u32,)),
-    (Refused, (_u32, _reason(RefusedReason))),
-    (Paired, (_u32, _u8, _address)),
-    (Data, (_u32, _frame)),
-    (Reject, (_u32,)),
-    (Close, (_u32, _reason(CloseReason))),
-    (Ping, ()),
-    (Pong, ()),
-    (Drain, ()),
-    (AuthValidate, (_tag,)),
-)
-"""The index in this table is the message's type number on the wire."""
-
-_TYPE_OF: Final = {message: number for number, (message, _) in enumerate(_TABLE)}
-
-FROM_AGENT: Final = frozenset({Hello, Attach, AuthRequest, Data, Reject, Close, Ping, Pong})
-FROM_RELAY: Final = frozenset(
-    {Challenge, Attached, Queued, Refused, Paired, Data, Close, Ping, Pong, Drain}
-)
-FROM_VALIDATOR: Final = frozenset({AuthValidate})
+_M = TypeVar("_M", bound=Message)
 
 
 def encode(message: Message) -> bytes:
     """The body of one frame."""
-    return canonical.encode((_TYPE_OF[type(message)], *message))
+    return _ENCODER.encode(message)
 
 
-def decode(body: bytes, allowed: frozenset[type[Message]]) -> Message:
-    """The message in one frame's body, when it is one of `allowed`. Raises ProtocolError."""
-    fields = canonical.decode_array(body)
-    if not fields:
-        raise ProtocolError("empty message")
-    number = fields[0]
-    if type(number) is not int or not 0 <= number < len(_TABLE):
-        raise ProtocolError("unknown message type")
-    message, checks = _TABLE[number]
-    if message not in allowed:
-        raise ProtocolError("message from the wrong side")
-    if len(fields) != len(checks) + 1:
-        raise ProtocolError("wrong number of fields")
-    return message(*[check(field) for check, field in zip(checks, fields[1:], strict=True)])
+def decode(body: bytes, allowed: msgspec.msgpack.Decoder[_M]) -> _M:
+    """The message in one frame's body, when that side may send it. Raises ProtocolError."""
+    try:
+        message = allowed.decode(body)
+    except msgspec.MsgspecError:
+        raise ProtocolError("not a message that may come here") from None
+    if _ENCODER.encode(message) != body:
+        raise ProtocolError("message is not canonical msgpack")
+    return message

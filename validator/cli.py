@@ -17,7 +17,7 @@ from validator import enroll_command, screen, sign_on_command
 from validator.attempt import TimelineLog
 from validator.errors import BusyError, KeyStoreError
 from validator.keystore import KeyStore, location
-from validator.layout import Line, Tone, paragraph
+from validator.layout import paragraph
 from validator.limits import LOCK_SECONDS
 from validator.outcomes import ExitCode
 from validator.pick import picked
@@ -123,8 +123,7 @@ def hosts(as_json: bool) -> int:
         click.echo(json.dumps([_public(record) for record in records], indent=2))
     else:
         terminal.show(screen.hosts_lines(records, screen.View(terminal.width, time.time())))
-    for refused in listing.refused:
-        terminal.show(paragraph(str(refused), terminal.width, Tone.WARNING), err=True)
+    terminal.complain(*map(str, listing.refused))
     return ExitCode.KEY_STORE if listing.refused else 0
 
 
@@ -191,8 +190,4 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _complain(text: str) -> None:
-    terminal = Terminal()
-    lines: list[Line] = []
-    for part in text.splitlines():
-        lines += paragraph(part, terminal.width, Tone.WARNING)
-    terminal.show(lines, err=True)
+    Terminal().complain(*text.splitlines())

@@ -7,9 +7,11 @@ the enrolment; what the host calls itself is shown only when it differs.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Final
 
 from protocol import sign_on_id as sign_on_ids
-from protocol.signon_messages import Context, Role
+from protocol.keys import Mode
+from protocol.signon_messages import Context, Role, Verdict
 from protocol.text import clean
 from validator import times
 from validator.layout import Line, Tone, field, paragraph
@@ -31,13 +33,9 @@ def differs(context: Context, record: Record) -> bool:
 
 
 def context_lines(context: Context, record: Record, view: View) -> list[Line]:
-    """The whole context of a sign-on."""
+    """The whole context of a sign-on; of an enrolment's proof, what there is of it."""
     width = view.width
-    return [
-        Line(),
-        *paragraph(f"Sign-on at {record.host}", width, Tone.HEADING),
-        Line(),
-        *_differences(context, record, width),
+    lines = [
         *field("User", record.user, width),
         *field("Host", record.host, width),
         *field("Service", context.service, width),
@@ -51,6 +49,17 @@ def context_lines(context: Context, record: Record, view: View) -> list[Line]:
         *field("Last sign-on", _last_success(context, view), width),
         *_failures(context, width),
         *field("Sign-on id", sign_on_ids.display(context.sign_on_id), width),
+    ]
+    what = "Sign-on"
+    if context.mode is Mode.PROOF:
+        what = "Enrolment"
+        lines = [line for line in lines if line.tone is not Tone.QUIET]
+    return [
+        Line(),
+        *paragraph(f"{what} at {record.host}", width, Tone.HEADING),
+        Line(),
+        *_differences(context, record, width),
+        *lines,
         Line(),
         *paragraph(f"Seconds left to decide: {context.seconds_left}", width),
         Line(),
@@ -93,19 +102,19 @@ def _failures(context: Context, width: int) -> list[Line]:
 
 def enrolment_lines(record: Record, digits: str, width: int) -> list[Line]:
     """What to compare before a device is enrolled."""
-    return [
-        *field("This device", record.device, width),
-        *field("The 6 digits", f"{digits[:3]} {digits[3:]}", width, Tone.HEADING),
-        Line(),
-        *paragraph(
-            f"Enrol this device for {record.user} at {record.host}? "
-            f"The host shows the same 6 digits: {digits}",
-            width,
-        ),
-    ]
+    question = (
+        f"Enrol this device for {record.user} at {record.host}? "
+        f"The host shows the same 6 digits: {digits}"
+    )
+    return paragraph(question, width, Tone.HEADING)
 
 
 DECISION_QUESTION = "[a] approve   [d] deny   [r] deny and report   (Enter denies) "
+TELLING: Final = {
+    Verdict.APPROVE: "Approving ...",
+    Verdict.DENY: "Denying ...",
+    Verdict.REPORT: "Denying and reporting ...",
+}
 ENROLMENT_QUESTION = "[y] yes, enrol   [n] no   (Enter means no) "
 
 

@@ -51,8 +51,7 @@ def sign_on(request: Request, store: KeyStore, terminal: Terminal, log: Timeline
         )
     listing = store.listing()
     record = picked(listing, request.host, request.user, terminal)
-    for refused in listing.refused:
-        terminal.show(paragraph(str(refused), terminal.width, Tone.WARNING), err=True)
+    terminal.complain(*map(str, listing.refused))
     if record.state is State.DISABLED:
         return _end(Ending(Outcome.DISABLED, record.host, record.user), terminal)
     passcode = _passcode(request.passcode, record, terminal)
@@ -101,7 +100,10 @@ def _decider(
         terminal.show(screen.context_lines(context, record, view))
         if request.verdict is None:
             verdict = await terminal.key(screen.DECISION_QUESTION, KEYS)
-            return None if verdict is None else Choice(verdict, request.reason)
+            if verdict is None:
+                return None
+            terminal.show([Line(screen.TELLING[verdict], Tone.QUIET)])
+            return Choice(verdict, request.reason)
         verdict = request.verdict
         if verdict is Verdict.APPROVE and screen.differs(context, record):
             text = "--approve does not approve what differs from the enrolment: denied."

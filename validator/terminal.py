@@ -13,6 +13,7 @@ from typing import Final, TextIO, TypeVar
 import click
 import trio
 
+from protocol.text import clean
 from validator.keypress import KeyReader, Special
 from validator.layout import Line, Tone, usable_width
 
@@ -50,6 +51,10 @@ class Terminal:
         for line in lines:
             text = _STYLES[line.tone](line.text) if colour else line.text
             click.echo(text, err=err, color=colour)
+
+    def complain(self, *texts: str) -> None:
+        """Write to standard error, unwrapped: a path that is cut in two cannot be copied."""
+        self.show([Line(clean(text), Tone.WARNING) for text in texts], err=True)
 
     @staticmethod
     def _colour(stream: TextIO) -> bool:

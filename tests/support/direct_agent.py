@@ -119,6 +119,8 @@ class DirectAgent:
     """A fault has begun."""
     openings: list[bytes] = field(default_factory=list)
     """What each connection brought with its first segment."""
+    context_gate: trio.Event | None = None
+    """CONTEXT is sent when it is set."""
     on_confirm: Callable[[], None] = lambda: None
     """Called when CONFIRM has come."""
     proof_context: dict[str, Any] = field(default_factory=dict)
@@ -288,6 +290,8 @@ class _Transaction:
         del self._agent._waiting[tag]
         sign_on.matched.set()
         context = machine.context(sign_on.context)
+        if self._agent.context_gate is not None:
+            await self._agent.context_gate.wait()
         await self._moment(At.FIRST_ANSWER, context)
         await self._send(context)
         sign_on.decision = machine.receive_decision(await self._decision(sign_on))
@@ -310,7 +314,7 @@ class _Transaction:
         device.ratchet = device.ratchet.confirmed(
             Generation(machine.base.number + 1, machine.next_root)
         )
-        device.proved = True
+        device.proved = device.proved or approved
         sign_on.confirmed = True
 
     async def _decision(self, sign_on: Waiting) -> bytes:

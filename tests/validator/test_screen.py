@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.keys import Mode
 from protocol.signon_messages import Context, Role
 from protocol.text import clean
 from tests.validator.pairs import record
@@ -137,12 +138,20 @@ def test_no_text_of_a_host_leaves_its_line_or_hides(context: Context, label: str
 
 
 def test_the_six_digits_and_the_question():
-    shown_text = text(screen.enrolment_lines(RECORD, "123456", 79))
-    assert "123 456" in shown_text
-    assert (
+    assert text(screen.enrolment_lines(RECORD, "123456", 79)) == (
         "Enrol this device for alice at web1? The host shows the same 6 digits: 123456"
-        in shown_text
     )
+
+
+def test_a_proof_leaves_out_what_is_not_stated():
+    context = replace(
+        CONTEXT, mode=Mode.PROOF, service="enrol", tty="", remote_name="", first_factor=""
+    )
+    lines = shown(context).split("\n")
+    assert lines[1] == "Enrolment at web1"
+    assert "  Service          enrol" in lines
+    assert "  From address     203.0.113.7" in lines
+    assert not any("not stated" in line for line in lines)
 
 
 def test_hosts():

@@ -69,7 +69,8 @@ class Approval:
     def __init__(self, host: Host, subject: Subject) -> None:
         self._host: Final = host
         self._subject: Final = subject
-        self._started: Final = host.clock()
+        self.started: Final = host.clock()
+        """By the host's clock."""
         self._valid_until = math.inf
         self._requests: Final = FanOut(host, subject.sign_on_id, subject.tags())
         self._paired: dict[RequestHandle, int] = {}
@@ -90,8 +91,8 @@ class Approval:
     async def queue(self) -> bool:
         """Whether any relay has queued the request in time. Only then may a passcode be shown."""
         timers = self._host.timers
-        self._requests.submit(self._started + timers.queue + timers.validation)
-        if not await self._requests.queued(self._started + timers.queue):
+        self._requests.submit(self.started + timers.queue + timers.validation)
+        if not await self._requests.queued(self.started + timers.queue):
             return False
         self._mark("queued")
         return True
@@ -194,7 +195,7 @@ class Approval:
         self._requests.withdraw(keep=handle)
         self._paired.clear()
         now = host.clock()
-        decide_by = min(now + host.timers.acknowledgement, self._started + host.timers.sign_on)
+        decide_by = min(now + host.timers.acknowledgement, self.started + host.timers.sign_on)
         self._session = _Session(handle, device, device.ratchet, machine, decide_by)
         handle.send(machine.context(subject.context(int(decide_by - now))))
 
@@ -233,7 +234,7 @@ class Approval:
         self._mark("confirmed")
 
     def _mark(self, step: str) -> None:
-        self.times.setdefault(step, round(self._host.clock() - self._started, 6))
+        self.times.setdefault(step, round(self._host.clock() - self.started, 6))
 
 
 def _outcome(

@@ -194,7 +194,10 @@ class HostSignOn:
         """The canonical line of this sign-on. Steps in seconds from its start."""
         start, approval = self._start, self._approval
         device = None if approval is None else approval.device
-        steps = {} if approval is None else dict(approval.times)
+        steps: dict[str, float] = {}
+        if approval is not None:
+            before = approval.started - self._began
+            steps = {step: round(before + at, 6) for step, at in approval.times.items()}
         if self._shown is not None:
             steps["shown"] = round(self._shown - self._began, 6)
         steps["ended"] = round(ended - self._began, 6)

@@ -54,6 +54,7 @@ async def test_what_is_not_known_is_left_out(host: Host) -> None:
         ("hostbased ssh-rsa AAAA", "hostbased"),
         ("gssapi-with-mic a@B.ORG", "gssapi-with-mic"),
         ("\n\npassword", "password"),
+        (f"publickey {KEY}\n\npassword", "publickey,password"),
         (" leading", ""),
         ("", ""),
         ("\x1b[2J", ""),

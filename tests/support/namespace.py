@@ -56,7 +56,7 @@ class SystemHost:
 
 
 def system_host(folder: Path, sudoers: str = "") -> SystemHost:
-    """Makes the host's files in `folder`, which everybody may enter."""
+    """Makes the host's files in `folder`, which everybody must be able to enter."""
     etc, home = folder / "etc", folder / "home"
     for each in (etc, etc / "pam.d", etc / "sudoers.d", home):
         each.mkdir(mode=0o755)
@@ -77,9 +77,6 @@ def system_host(folder: Path, sudoers: str = "") -> SystemHost:
     (etc / "shadow").chmod(0o600)
     (etc / "sudoers").chmod(0o440)
     os.chown(home, UID, UID)
-    for parent in (folder, *folder.parents):
-        if parent != Path("/") and parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
     return SystemHost(etc, home)
 
 

@@ -271,11 +271,13 @@ async def pam_session(
     *,
     sanitized: bool = False,
     arguments: Sequence[str | bytes] = (),
+    patience: float = 60.0,
 ) -> AsyncIterator[PamSession]:
     """A PAM handle for `user` in a process that is killed at the end, if it is still there.
 
     An empty user makes the module ask for one. `arguments` only stand in the command line.
     A process that ended by itself must have ended well: a sanitizer's finding is a failure here.
+    What is done with the handle fails after `patience` seconds, so that no test hangs.
     """
     driver = build_driver(sanitized=sanitized)
     command = [os.fsencode(driver), os.fsencode(service.folder), service.name.encode()]
@@ -285,7 +287,8 @@ async def pam_session(
     )
     session = PamSession(process)
     try:
-        yield session
+        with trio.fail_after(patience):
+            yield session
         if process.returncode is None:
             code = await session.hang_up()
             assert code == CLEAN_EXIT, f"the PAM driver ended with code {code}"

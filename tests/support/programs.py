@@ -104,10 +104,6 @@ class Device:
             capture_stderr=True,
             check=False,
             env={**os.environ, "BARTIZAN_HOME": str(self.folder), "LC_ALL": "C.UTF-8"},
-                "PATH": os.environ["PATH"],
-                "BARTIZAN_HOME": str(self.folder),
-                "LC_ALL": "C.UTF-8",
-            },
         )
 
     async def sign_on(self, passcode: str, verdict: str) -> tuple[int, str]:

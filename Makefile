@@ -4,44 +4,66 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run test check lock clean module
+.PHONY: all run test check coverage lock clean module packages
 
-all: module $(VENV)/.run
+all: $(VENV)/.run module
+
+# ---- the demonstration -------------------------------------------------------------------------
+# AUTO=1 approves on a demo device, AUTO=deny denies; without either, you are the device.
+
+run: $(VENV)/.run module
+	@$(BIN)/python deploy/demo
 
 # ---- environment -------------------------------------------------------------------------------
 
-$(VENV)/.run: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+packages:
+	@deploy/demo/packages
+
+$(VENV)/.run: requirements.txt pyproject.toml | packages
+	@echo "Making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	touch $@
+	@echo "Adding the tools of development ..."
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
 
 # ---- the PAM module ----------------------------------------------------------------------------
 
-module:
-	$(MAKE) -C pam_agent/module
+module: | packages
+	@$(MAKE) --no-print-directory --silent -C pam_agent/module
 
 # ---- checks ------------------------------------------------------------------------------------
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev module
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy deploy/demo .ci
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/temperatures.py check
+	.ci/documents
 
-test: check module
-	$(BIN)/pytest
+# Every branch of pure code, by the tests of its own module; the system's tests come on top of that.
+coverage: $(VENV)/.dev module
+	$(BIN)/pytest --ignore=tests/system --cov --cov-report=
+	$(BIN)/coverage report --include="$$($(BIN)/python .ci/temperatures.py pure)" \
+	  --fail-under=100 --show-missing --skip-covered
+
+test: check coverage
+	$(BIN)/pytest tests/system
 
 # ---- upkeep ------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev
-	$(BIN)/pip install --quiet pip-tools
+	$(PIP) install pip-tools
 	for args in "requirements.txt --extra=build" "requirements-dev.txt --extra=build --extra=dev"; do \
 	  set -- $$args; \
 	  CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --generate-hashes \

@@ -189,7 +189,7 @@ def decode(body: bytes, allowed: msgspec.msgpack.Decoder[_M]) -> _M:
     """The message in one frame's body, when that side may send it. Raises ProtocolError."""
     try:
         message = allowed.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter for a text that is no UTF-8
         raise ProtocolError("not a message that may come here") from None
     if _ENCODER.encode(message) != body:
         raise ProtocolError("message is not canonical msgpack")

@@ -7,8 +7,8 @@ RANDOM_DIGITS: Final = 7
 LENGTH: Final = RANDOM_DIGITS + 1
 """7 random digits and 1 Damm check digit."""
 
-# Damm's weakly totally anti-symmetric quasigroup of order 10 (H. Michael Damm, dissertation, Marburg
-# 2004): finds every single wrong digit and every transposition of neighbours.
+# Damm's weakly totally anti-symmetric quasigroup of order 10 (H. Michael Damm, dissertation,
+# Marburg 2004): finds every single wrong digit and every transposition of neighbours.
 _DAMM: Final = (
     (0, 3, 1, 7, 5, 9, 8, 6, 4, 2),
     (7, 0, 9, 2, 1, 5, 4, 8, 6, 3),

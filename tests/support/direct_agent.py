@@ -1,4 +1,4 @@
-"""A relay and an agent in one listener, for provoking what real ones do only when things fail.
+"""shell. A relay and an agent in one listener, to provoke what real ones do only when things fail.
 
 Speaks the real machines of `protocol` on a real TCP socket in the test's nursery. What is missing
 is the link between the two: a validator cannot tell, because a relay passes its frames as they are.

@@ -1,4 +1,4 @@
-"""The real program in a process of its own: on a pseudo-terminal with a user, or without one."""
+"""edge. The real program in a process of its own: on a pseudo-terminal with a user, or without."""
 
 import fcntl
 import os

@@ -5,7 +5,7 @@ encoded again: what does not come out as the same bytes (non-minimal lengths, tr
 not canonical. Map keys ascend, so that a map has one order too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, cast
 
 import msgpack
@@ -16,20 +16,12 @@ MAX_KEY: Final = 127
 """The largest map key: one byte of msgpack."""
 
 MAX_DEPTH: Final = 2
-"""A map or an array may hold flat arrays or maps, and no more."""
+"""A map may hold flat arrays or maps, and no more."""
 
 
-def encode(value: Sequence[object] | Mapping[int, object]) -> bytes:
-    """The canonical bytes of an array, or of a map whose integer keys are given in order."""
+def encode(value: Mapping[int, object]) -> bytes:
+    """The canonical bytes of a map whose keys are given in ascending order."""
     return msgpack.packb(value, use_bin_type=True)
-
-
-def decode_array(body: bytes) -> tuple[object, ...]:
-    """Decode a body that must be one array. Raises ProtocolError."""
-    value = _decode(body)
-    if type(value) is not tuple:
-        raise ProtocolError("body is not an array")
-    return value
 
 
 def decode_map(body: bytes) -> dict[int, object]:
@@ -122,9 +114,6 @@ class MapReader:
         if type(value) is not tuple or not 1 <= len(value) <= most:
             raise ProtocolError(f"field {key} is not an array of 1 to {most}")
         return tuple(checked_text(item, maximum, f"field {key}") for item in value)
-
-    def has(self, key: int) -> bool:
-        return key in self._map
 
 
 def checked_text(value: object, maximum: int, where: str) -> str:

@@ -89,7 +89,7 @@ class Accounts:
     async def devices(self, account: str) -> tuple[Device, ...]:
         """The proved devices of `account`, disabled ones too, the oldest first; at most MAX_TAGS.
 
-        None for an account that is unknown. policy.usable says which ones may be asked. For each H1
+        None for an account that is unknown. policy.asked says which ones a sign-on asks. For each H1
         the `device` is to be read again: another sign-on may have moved its ratchet meanwhile.
         """
         return await self._transaction(

@@ -111,7 +111,7 @@ def serving(config: Path) -> Iterator[subprocess.Popen[str]]:
         try:
             assert process.stderr is not None
             while json.loads(process.stderr.readline())["event"] != "agent up":
-                pass
+                pass  # an end of the stream is no JSON
             yield process
         finally:
             process.kill()
@@ -374,7 +374,9 @@ async def test_control_c_makes_the_offer_void(config: Path, daemon: Daemon) -> N
     assert process.stdout is not None
     shown = b""
     while b"Works once" not in shown:
-        shown += await process.stdout.receive_some()
+        chunk = await process.stdout.receive_some()
+        assert chunk, shown
+        shown += chunk
     assert b"bartizan:" not in await trio.Path(f"/proc/{process.pid}/cmdline").read_bytes()
     process.send_signal(signal.SIGINT)
     await daemon.cancelled.wait()

@@ -246,10 +246,9 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **ar
  * There are no credentials to set, and still the answer is PAM_SUCCESS and not PAM_IGNORE. After
  * pam_authenticate, libpam walks the same chain again for pam_setcred, by the results that
  * pam_authenticate left behind. If this module is the only one in it and ignores the call, then
- * nothing is left that succeeded: libpam refuses, and sshd and sudo give up on a user who has
- * just been approved. Nothing is granted here: sshd and sudo also call pam_setcred for users they
- * did not authenticate through PAM (a public key, sudo's NOPASSWD), and decide by
- * pam_authenticate alone.
+ * nothing is left that succeeded: libpam refuses, and sshd gives up on a user who has just been
+ * approved. Nothing is granted here: sshd and sudo also call pam_setcred for users they did not
+ * authenticate through PAM (a public key, sudo's NOPASSWD), and decide by pam_authenticate alone.
  */
 int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv) {
     (void)pamh;

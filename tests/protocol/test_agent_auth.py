@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from msgspec import structs
 
 from protocol.agent_auth import NO_KEY, AgentHandshake, RelayHandshake, public_bytes
 from protocol.errors import ProtocolError
@@ -163,7 +164,7 @@ def test_every_bit_of_a_challenge_counts(field: str) -> None:
     ends = link()
     challenge = ends.relay.hello(ends.agent.hello(), known=True)
     for bit in range(128):
-        changed = challenge._replace(**{field: flipped(getattr(challenge, field), bit)})
+        changed = structs.replace(challenge, **{field: flipped(getattr(challenge, field), bit)})
         with pytest.raises(ProtocolError):
             ends.agent.challenged(changed)
     ends.agent.challenged(challenge)

@@ -22,6 +22,7 @@ CONVERSATION_ERROR: Final = 19
 PROMPT_ECHO_ON: Final = 2
 ERROR_MESSAGE: Final = 3
 TEXT_INFO: Final = 4
+PAM_TTY: Final = 3
 
 
 class Message(Structure):
@@ -110,6 +111,8 @@ def main() -> int:
     conversation = Conversation(converse, None)
     code = pam.pam_start_confdir(service, user, byref(conversation), confdir, byref(handle))
     if code == SUCCESS:
+        if sys.stdin.isatty():
+            pam.pam_set_item(handle, PAM_TTY, os.fsencode(os.ttyname(sys.stdin.fileno())))
         tell("asked")
         code = pam.pam_authenticate(handle, 0)
         pam.pam_strerror.restype = c_char_p

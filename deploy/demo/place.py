@@ -102,7 +102,7 @@ class Place:
 @contextmanager
 def private_place() -> Iterator[Place]:
     """A new directory that only this user can enter; gone at the end, whatever happens."""
-    with tempfile.TemporaryDirectory(prefix="bartizan-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="bartizan-demo-", ignore_cleanup_errors=True) as name:
         place = Place(Path(name), pwd.getpwuid(os.geteuid()).pw_name, f"127.0.0.1:{_free_port()}")
         place.services.mkdir()
         # PAM's files know no quoting: this path has no space in it, the checkout's may have.

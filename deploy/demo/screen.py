@@ -18,8 +18,8 @@ def heading(text: str) -> None:
     print(f"\n{_BOLD}{text}{_PLAIN}\n" if wanted else f"\n{text}\n", flush=True)
 
 
-def write(text: str = "") -> None:
-    print(text, flush=True)
+def write(text: str = "", end: str = "\n") -> None:
+    print(text, end=end, flush=True)
 
 
 def indented(text: str) -> None:

@@ -110,16 +110,17 @@ async def _decide(place: Place, passcode: str, verdict: str) -> None:
 
 
 def _ask_person(place: Place, passcode: str) -> None:
+    write()  # ends the line of PAM's prompt
     heading("The device: paste this into another terminal, and decide there")
     write(place.device_command(passcode))
-    write("\nThen press Enter here. ")
+    write("\nThen press Enter here: ", end="")
 
 
 async def _remind(agent: Daemon, said: list[Line]) -> None:
     """For one who has decided, and forgotten what the prompt said."""
     await agent.logs(_sign_on_ended, PERSON_SECONDS)
     if said[-1]["event"] == "shown":
-        write("The host knows the decision: press Enter.")
+        write("(it is decided) ", end="")
 
 
 def _sign_on_ended(line: Line) -> bool:

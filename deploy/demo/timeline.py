@@ -13,7 +13,7 @@ MILLISECONDS: Final = 1000
 _PAM: Final = {
     "asked": "asks the module to authenticate {user}",
     "shown": "shows it on the user's terminal",
-    "answered": "has Enter, and waits for the agent's word",
+    "answered": "has the user's Enter, waits for the agent's word",
     "result": "returns: {text}",
 }
 _AGENT: Final = {
@@ -53,15 +53,16 @@ class Lines:
 
 def steps(lines: Lines, user: str) -> list[Step]:
     """Every step in the order of time."""
-    found = [*_of_pam(lines.pam, user)]
+    found: list[Step] = []
+    if lines.relay is not None:  # first: of two steps at one moment, the relay's is the cause
+        found += _of_relay(lines.relay, _queued_by(lines.agent))
+    found += _of_pam(lines.pam, user)
     if lines.agent is not None:
         found += _of_agent(lines.agent)
-    if lines.relay is not None:
-        found += _of_relay(lines.relay, _queued_by(lines.agent))
     if lines.validator is not None:
         at = lines.validator["at"]
         found += [Step(at[key], "validator", text) for key, text in _VALIDATOR.items() if key in at]
-    return sorted(found)
+    return sorted(found, key=lambda step: step.at)
 
 
 def _of_pam(lines: Iterable[Line], user: str) -> Iterator[Step]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.terminal import CTRL_C, ENTER, terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +91,12 @@ def test_a_demo_device_denies(temporary: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run it without root already")
 def test_no_root_is_needed(temporary: Path) -> None:
-    python = [*AS_NOBODY, sys.executable, "-c", "import trio, place"]
+    python = [
+        *AS_NOBODY,
+        sys.executable,
+        "-c",
+        "import os, sys, trio, place; os.stat(sys.executable)",
+    ]
     usable = subprocess.run(
         python, env={"PYTHONPATH": str(ROOT / "deploy/demo")}, capture_output=True, check=False
     )

@@ -62,34 +62,34 @@ class _Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
     """An array whose first item is the type number. No message can be in a reference cycle."""
 
 
-class Hello(_Message, tag=0):
+class Hello(_Message, frozen=True, tag=0):
     """Agent to relay: the first frame of a link."""
 
     link_key: _Key
     nonce: _Nonce
 
 
-class Challenge(_Message, tag=1):
+class Challenge(_Message, frozen=True, tag=1):
     """Relay to agent."""
 
     nonce: _Nonce
     mac: _Mac
 
 
-class Attach(_Message, tag=2):
+class Attach(_Message, frozen=True, tag=2):
     """Agent to relay."""
 
     mac: _Mac
 
 
-class Attached(_Message, tag=3):
+class Attached(_Message, frozen=True, tag=3):
     """Relay to agent: the link is up. `longest_ttl` in seconds."""
 
     most_waiting: _U32
     longest_ttl: _U16
 
 
-class AuthRequest(_Message, tag=4):
+class AuthRequest(_Message, frozen=True, tag=4):
     """Agent to relay: queue this. `request` is the agent's number on its link, `ttl` in seconds."""
 
     request: _U32
@@ -102,20 +102,20 @@ class AuthRequest(_Message, tag=4):
             raise ValueError("a tag occurs twice in one request")
 
 
-class Queued(_Message, tag=5):
+class Queued(_Message, frozen=True, tag=5):
     """Relay to agent: now, and not before, the passcode may be shown."""
 
     request: _U32
 
 
-class Refused(_Message, tag=6):
+class Refused(_Message, frozen=True, tag=6):
     """Relay to agent."""
 
     request: _U32
     reason: RefusedReason
 
 
-class Paired(_Message, tag=7):
+class Paired(_Message, frozen=True, tag=7):
     """Relay to agent: a validator brought the tag at `tag_index`; `address` as the relay saw it."""
 
     request: _U32
@@ -127,39 +127,39 @@ class Paired(_Message, tag=7):
             raise ValueError("address is too long")
 
 
-class Data(_Message, tag=8):
+class Data(_Message, frozen=True, tag=8):
     """Both ways: one whole frame of the transaction."""
 
     request: _U32
     frame: _Frame
 
 
-class Reject(_Message, tag=9):
+class Reject(_Message, frozen=True, tag=9):
     """Agent to relay: this validator was no good; put the request back in the queue."""
 
     request: _U32
 
 
-class Close(_Message, tag=10):
+class Close(_Message, frozen=True, tag=10):
     """Both ways: the request and its transaction are over."""
 
     request: _U32
     reason: CloseReason
 
 
-class Ping(_Message, tag=11):
+class Ping(_Message, frozen=True, tag=11):
     """Both ways."""
 
 
-class Pong(_Message, tag=12):
+class Pong(_Message, frozen=True, tag=12):
     """Both ways: the answer to Ping."""
 
 
-class Drain(_Message, tag=13):
+class Drain(_Message, frozen=True, tag=13):
     """Relay to agent: no new requests here, please."""
 
 
-class AuthValidate(_Message, tag=14):
+class AuthValidate(_Message, frozen=True, tag=14):
     """Validator to relay: the first frame of its connection."""
 
     tag: _Tag

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Final
 
 import click
+import structlog
 import trio
 
 from protocol.agent_auth import public_bytes
-from relay import config, keys, logs, server
+from relay import config, descriptors, keys, logs, server
 
 EXIT_CONFIG: Final = 2
 
@@ -35,6 +36,15 @@ def serve(file: Path | None) -> None:
         click.echo(f"bartizan-relay: {error}", err=True)
         sys.exit(EXIT_CONFIG)
     logs.configure(plan.log)
+    needed = descriptors.needed(plan.limits)
+    available = descriptors.provide(needed)
+    if available < needed:
+        structlog.get_logger().warning(
+            "few descriptors",
+            available=available,
+            needed=needed,
+            advice="raise the limit of open files (LimitNOFILE=), or lower [limits]",
+        )
     trio.run(server.serve_until_signalled, plan, listeners, logs.reporter())
 
 

@@ -4,7 +4,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -25,7 +25,7 @@ class AgentsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str
     """`unix:/path`, where peer credentials decide, or `tcp:host:port`, where keys do."""
-    uids: list[int] | None = None
+    uids: list[Annotated[int, msgspec.Meta(ge=0)]] | None = None
     """On a Unix listener: who may attach. Default: root and the relay's own user."""
 
 
@@ -78,24 +78,32 @@ class Plan:
 
 def load(path: Path | None) -> Config:
     """The file, or the embedded default when there is none. Raises ConfigError."""
-    if path is None:
-        if not DEFAULT_FILE.exists():
-            return default()
-        path = DEFAULT_FILE
+    file = path or DEFAULT_FILE
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if path is None:
+            return default()
+        raise ConfigError(f"{file}: there is no such file") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+        raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from None
     try:
         config = msgspec.convert(table, Config)
+        _listeners(config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not config.agents or not config.validators:
-        raise ConfigError(f"{path}: at least one [[agents]] and one [[validators]] are needed")
+        raise ConfigError(f"{file}: {_readable(error)}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
     return config
+
+
+def _readable(error: msgspec.ValidationError) -> str:
+    """`key: what is wrong`, where msgspec writes "what is wrong - at `$.key`"."""
+    what, _, where = str(error).partition(" - at `$.")
+    what = f"{what}; bartizan-relay(8) lists every key"
+    return f"{where.rstrip('`')}: {what}" if where else what
 
 
 def default() -> Config:
@@ -111,6 +119,22 @@ def default() -> Config:
 
 def plan(config: Config) -> Plan:
     """Parse addresses and read key files. Raises ConfigError."""
+    listeners = _listeners(config)
+    by_key = any(
+        isinstance(listener.address, TcpAddress) and listener.trusted is not None
+        for listener in listeners
+    )
+    try:
+        key = load_private_key(Path(config.key)) if by_key else X25519PrivateKey.generate()
+        known = load_agents(Path(config.agents_file)) if by_key else {}
+    except KeyFileError as error:
+        raise ConfigError(str(error)) from None
+    return Plan(listeners, key, known, config.limits, config.log)
+
+
+def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
+    if not config.agents or not config.validators:
+        raise ConfigError("at least one [[agents]] and one [[validators]] are needed")
     listeners: list[ListenerPlan] = []
     for number, agents in enumerate(config.agents):
         address = _address(agents.listen, f"agents[{number}].listen")
@@ -123,16 +147,7 @@ def plan(config: Config) -> Plan:
         if isinstance(address, UnixAddress):
             raise ConfigError(f"validators[{number}].listen: expected tcp:host:port")
         listeners.append(ListenerPlan(address, None))
-    by_key = any(
-        isinstance(listener.address, TcpAddress) and listener.trusted is not None
-        for listener in listeners
-    )
-    try:
-        key = load_private_key(Path(config.key)) if by_key else X25519PrivateKey.generate()
-        known = load_agents(Path(config.agents_file)) if by_key else {}
-    except KeyFileError as error:
-        raise ConfigError(str(error)) from None
-    return Plan(tuple(listeners), key, known, config.limits, config.log)
+    return tuple(listeners)
 
 
 def default_uids() -> frozenset[int]:

@@ -1,30 +1,30 @@
 """pure. Many things, each with at most one moment at which it must be looked at.
 
-Moments are kept in buckets of 10 ms, so adding and removing cost a set operation and a removed
-thing leaves nothing behind. Nothing is due early; it is due at most one bucket late.
+Moments are kept in buckets of one step, so adding and removing cost a set operation. A thing that
+was removed leaves at most its empty bucket behind, until the bucket's moment.
 """
 
 import heapq
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
-
-_PER_SECOND: Final = 100
 
 T = TypeVar("T", bound=Hashable)
 
 
 class Deadlines(Generic[T]):
-    """Times in seconds of any steady clock."""
+    """Times in seconds of any steady clock. Nothing is due early; it is due at most a step late."""
 
-    __slots__ = ("_buckets", "_order")
+    __slots__ = ("_buckets", "_order", "_per_second")
 
-    def __init__(self) -> None:
+    def __init__(self, per_second: int) -> None:
+        """`per_second` steps: few of them cost less memory, many are more exact."""
+        self._per_second: Final = per_second
         self._buckets: dict[int, set[T]] = {}
         self._order: list[int] = []
 
     def add(self, thing: T, when: float) -> None:
-        number = math.ceil(when * _PER_SECOND)
+        number = self._bucket(when)
         bucket = self._buckets.get(number)
         if bucket is None:
             self._buckets[number] = {thing}
@@ -34,15 +34,26 @@ class Deadlines(Generic[T]):
 
     def remove(self, thing: T, when: float) -> None:
         """Take back `add` with the same `when`; nothing happens when it is no longer there."""
-        bucket = self._buckets.get(math.ceil(when * _PER_SECOND))
+        bucket = self._buckets.get(self._bucket(when))
         if bucket is not None:
             bucket.discard(thing)
 
-    def due(self, now: float) -> Iterator[T]:
-        """Take out everything whose moment has come. `add` is allowed meanwhile."""
-        while self._order and self._order[0] <= now * _PER_SECOND:
-            yield from self._buckets.pop(heapq.heappop(self._order))
+    def due(self, now: float) -> list[T]:
+        """Take out everything whose moment has come.
+
+        What handling one of them does to another is the caller's to notice: both are out already.
+        """
+        due: list[T] = []
+        while self._order and self._order[0] / self._per_second <= now:
+            due += self._buckets.pop(heapq.heappop(self._order))
+        return due
 
     def next(self) -> float:
         """The moment at which to call `due` again, or infinity."""
-        return self._order[0] / _PER_SECOND if self._order else math.inf
+        return self._order[0] / self._per_second if self._order else math.inf
+
+    def _bucket(self, when: float) -> int:
+        """The first whole step that is not before `when`."""
+        number = math.ceil(when * self._per_second)
+        # The product is rounded: 0.29 * 100 is below 29, and others come out too low a step.
+        return number if number / self._per_second >= when else number + 1

@@ -38,39 +38,41 @@ class Link:
 
     __slots__ = (
         "agent",
+        "claimed",
         "deadline",
         "fate",
         "handshake",
         "heard",
         "opened",
         "out",
-        "peer_uid",
-        "pinged",
         "reader",
         "requests",
+        "source",
         "state",
-        "trusted",
+        "uid",
     )
 
-    def __init__(self, peer_uid: int | None, trusted: frozenset[int], now: float) -> None:
-        """`peer_uid` and `trusted` are for a Unix listener: who it is, and who may attach."""
-        self.peer_uid: Final = peer_uid
-        self.trusted: Final = trusted
+    def __init__(self, source: str, uid: int | None, now: float) -> None:
+        """`source` is for the log. `uid` is who the kernel says it is, None where a key decides."""
+        self.source: Final = source
+        self.uid: Final = uid
         self.opened: Final = now
         self.heard = now
-        self.pinged = False
         self.deadline = now
         self.state = LinkState.PREFACE
-        self.agent = ""
         self.handshake: RelayHandshake | None = None
+        self.claimed = ""
+        """The agent whose key its Hello names, not proved yet."""
+        self.agent = ""
+        """Who it is, once that is proved: for log and quotas."""
         self.reader = FrameReader(MAX_UNKNOWN_FRAME)
         self.requests: dict[int, Request] = {}
         self.out = bytearray()
         self.fate = Fate.OPEN
 
     def attached(self, agent: str) -> None:
-        """The agent is known now; its name is for logs and quotas."""
         self.agent = agent
+        self.handshake = None
         self.state = LinkState.UP
         self.reader.max_body = MAX_LINK_FRAME
 
@@ -117,6 +119,7 @@ class Validator:
         self.tag = b""
         self.transaction: Transaction | None = None
         self.answered = False
+        """Whether the agent has answered it: it is no stranger, and has been sent something."""
         self.outcome: ValidatorOutcome | None = ValidatorOutcome.SILENT
         self.out = bytearray()
         self.fate = Fate.OPEN

@@ -2,11 +2,16 @@
 
 import base64
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol.limits import KEY_LENGTH
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Agents' names are for logs and quotas, and none can be taken for a local user's `uid:0`."""
 
 
 class KeyFileError(Exception):
@@ -71,11 +76,14 @@ def load_agents(path: Path) -> dict[bytes, str]:
             continue
         where = f"{path}, line {number}"
         try:
-            key, name = decode_key(words[0]), words[1]
-        except (ValueError, IndexError):
+            text, name = words
+            key = decode_key(text)
+        except ValueError:
             raise KeyFileError(
                 f"{where}: expected `KEY NAME`, as `bartizan-agent link-key` prints it"
             ) from None
+        if not _NAME.fullmatch(name):
+            raise KeyFileError(f"{where}: a name has letters, digits, dots, dashes; at most 64")
         if key in agents or name in agents.values():
             raise KeyFileError(f"{where}: this key or the name {name} occurs twice")
         agents[key] = name

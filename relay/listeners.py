@@ -15,6 +15,10 @@ SOCKET_MODE: Final = 0o666
 """Anybody may connect to a Unix listener; peer credentials say who may attach."""
 
 
+DIRECTORY_MODE: Final = 0o755
+"""Of a Unix listener's folder, where there is none yet: agents of other users must get in."""
+
+
 def open_listener(address: TcpAddress | UnixAddress) -> list[socket.socket]:
     """The listening sockets for one address (a host name may have several). Raises OSError."""
     if isinstance(address, UnixAddress):
@@ -22,7 +26,15 @@ def open_listener(address: TcpAddress | UnixAddress) -> list[socket.socket]:
     infos = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    return [_open_tcp(family, sockaddr) for family, _, _, _, sockaddr in infos]
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, sockaddr in dict.fromkeys(infos):
+            sockets.append(_open_tcp(family, sockaddr))
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
 
 
 def _open_tcp(family: int, sockaddr: tuple[object, ...]) -> socket.socket:
@@ -46,6 +58,8 @@ def _open_tcp(family: int, sockaddr: tuple[object, ...]) -> socket.socket:
 def _open_unix(path: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(os.path.dirname(path), DIRECTORY_MODE)
         _remove_stale(path)
         sock.setblocking(False)
         sock.bind(path)
@@ -63,8 +77,11 @@ def _remove_stale(path: str) -> None:
         if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)  # a full backlog is no reason to wait: somebody listens
             try:
                 probe.connect(path)
+            except BlockingIOError:
+                return
             except ConnectionRefusedError:
                 os.unlink(path)
 

@@ -1,5 +1,6 @@
 """edge. Logging: one line for every end, with one outcome word. No tags, no full addresses."""
 
+import contextlib
 import ipaddress
 import logging
 import sys
@@ -12,7 +13,7 @@ import structlog
 
 from protocol.sign_on_id import display
 from relay.config import Log
-from relay.records import LinkEnded, LinkUp, Record, RequestEnded, ValidatorEnded
+from relay.records import LinkEnded, LinkUp, NoDescriptor, Record, RequestEnded, ValidatorEnded
 
 Reporter = Callable[[list[Record]], None]
 
@@ -42,53 +43,66 @@ def reporter() -> Reporter:
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
     def report(records: list[Record]) -> None:
-        for record in records:
-            match record:
-                case RequestEnded():
-                    log.info(
-                        "request ended",
-                        outcome=record.outcome.value,
-                        sign_on_id=display(record.sign_on_id),
-                        agent=record.agent,
-                        source=network_of(record.source),
-                        waited=round(record.waited, 6),
-                        ran=round(record.ran, 6),
-                        frames_in=record.frames_in,
-                        frames_out=record.frames_out,
-                        rejects=record.rejects,
-                    )
-                case ValidatorEnded():
-                    log.info(
-                        "validator ended",
-                        outcome=record.outcome.value,
-                        source=network_of(record.source),
-                        lasted=round(record.lasted, 6),
-                    )
-                case LinkUp():
-                    log.info("link up", agent=record.agent)
-                case LinkEnded():
-                    log.info(
-                        "link ended",
-                        outcome=record.outcome.value,
-                        agent=record.agent,
-                        lasted=round(record.lasted, 6),
-                        requests=record.requests,
-                    )
+        # A full disk or a closed pipe must not end the relay.
+        with contextlib.suppress(OSError):
+            for record in records:
+                _report(log, record)
 
     return report
 
 
+def _report(log: structlog.typing.FilteringBoundLogger, record: Record) -> None:
+    match record:
+        case RequestEnded():
+            log.info(
+                "request ended",
+                outcome=record.outcome.value,
+                sign_on_id=display(record.sign_on_id),
+                agent=record.agent,
+                source=network_of(record.source),
+                waited=round(record.waited, 6),
+                ran=round(record.ran, 6),
+                frames_in=record.frames_in,
+                frames_out=record.frames_out,
+                rejects=record.rejects,
+            )
+        case ValidatorEnded():
+            log.info(
+                "validator ended",
+                outcome=record.outcome.value,
+                source=network_of(record.source),
+                lasted=round(record.lasted, 6),
+            )
+        case LinkUp():
+            log.info("link up", source=network_of(record.source), agent=record.agent)
+        case LinkEnded():
+            log.info(
+                "link ended",
+                outcome=record.outcome.value,
+                source=network_of(record.source),
+                agent=record.agent,
+                lasted=round(record.lasted, 6),
+                requests=record.requests,
+            )
+        case NoDescriptor():
+            log.warning(
+                "no descriptor left",
+                connections=record.connections,
+                advice="raise the limit of open files (LimitNOFILE=), or lower [limits]",
+            )
+
+
 def network_of(source: str) -> str:
-    """The /24 or /48 of `host:port`: enough to see a pattern, too little to name a person."""
-    host = source.rpartition(":")[0].strip("[]").partition("%")[0]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    length = _PREFIX_IPV4 if address.version == 4 else _PREFIX_IPV6  # noqa: PLR2004
-    return str(ipaddress.ip_network((address, length), strict=False))
+    """The /24 or /48 of `host:port`: enough to see a pattern, too little to name a person.
+
+    What is no address (`uid:0`, nothing) stays as it is.
+    """
+    host, _, _port = source.rpartition(":")
+    if host.startswith("["):
+        address = ipaddress.IPv6Address(host[1:-1].partition("%")[0])
+        return str(ipaddress.IPv6Network((address, _PREFIX_IPV6), strict=False))
+    most, dot, _ = host.rpartition(".")
+    return f"{most}.0/{_PREFIX_IPV4}" if dot else source
 
 
 def _add_time(

@@ -31,8 +31,9 @@ class ValidatorEnded(NamedTuple):
 
 
 class LinkUp(NamedTuple):
-    """An agent's link is attached."""
+    """An agent's link is attached. `source` is `host:port`, or `uid:N` on a Unix socket."""
 
+    source: str
     agent: str
 
 
@@ -40,9 +41,16 @@ class LinkEnded(NamedTuple):
     """An agent's link ended; `agent` is empty when it never was attached. `lasted` in seconds."""
 
     outcome: LinkOutcome
+    source: str
     agent: str
     lasted: float
     requests: int
 
 
-Record = RequestEnded | ValidatorEnded | LinkUp | LinkEnded
+class NoDescriptor(NamedTuple):
+    """The process has no descriptor left for another connection. `connections` are open."""
+
+    connections: int
+
+
+Record = RequestEnded | ValidatorEnded | LinkUp | LinkEnded | NoDescriptor

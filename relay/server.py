@@ -2,7 +2,7 @@
 
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -39,7 +39,8 @@ def open_listeners(plan: Plan) -> list[Listener]:
         except OSError as error:
             for listener in listeners:
                 listener.socket.close()
-            raise ConfigError(f"cannot listen on {wanted.address}: {error.strerror}") from None
+            reason = error.strerror or error
+            raise ConfigError(f"cannot listen on {wanted.address}: {reason}") from None
         listeners += [Listener(sock, wanted.trusted) for sock in sockets]
     return listeners
 
@@ -51,7 +52,7 @@ async def serve(
     task_status: trio.TaskStatus[Relay] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run until drained or cancelled; the listeners are closed then."""
-    broker = Broker(plan.limits, plan.key, plan.agents, _jitter)
+    broker = Broker(plan.limits, plan.key, plan.agents, _jitter().__next__)
     switch = Switch(broker, listeners, report)
     stopping = trio.Event()
     relay = Relay(
@@ -65,8 +66,8 @@ async def serve(
         nursery.start_soon(switch.run)
         task_status.started(relay)
         await stopping.wait()
-        broker.drain(trio.current_time())
-        switch.turn(trio.current_time())
+        broker.drain()
+        switch.wake()
         with trio.move_on_after(plan.limits.drain):
             await switch.drained.wait()
         nursery.cancel_scope.cancel()
@@ -92,5 +93,9 @@ async def serve_until_signalled(
     log.info("relay down")
 
 
-def _jitter() -> float:
-    return secrets.randbits(53) / 2**53
+def _jitter() -> Iterator[float]:
+    """Numbers of 0 to 1, one random byte each, fetched by the page: a system call per connection
+    is too dear for it."""
+    while True:
+        for byte in secrets.token_bytes(4096):
+            yield byte / 255

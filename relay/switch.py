@@ -2,10 +2,13 @@
 
 It waits for the set with Trio, then handles a batch of ready sockets in plain synchronous code and
 flushes each end once. Between "readable" and "written" nothing awaits. It decides nothing: bytes go
-into the broker, and `out` and `fate` of its ends say what to do.
+into the broker, and `out` and `fate` of its ends say what to do. Sockets are closed while flushing
+and never while a batch is handled, so a descriptor's number means one connection within a batch.
 """
 
 import errno
+import math
+import re
 import select
 import socket
 import struct
@@ -17,7 +20,7 @@ import trio
 
 from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
-from relay.records import Record
+from relay.records import NoDescriptor, Record
 
 BATCH: Final = 256
 """Ready sockets handled before other tasks get their turn."""
@@ -28,13 +31,18 @@ ACCEPT_BATCH: Final = 64
 VALIDATOR_READ: Final = 4096
 """A validator's frames are small: one read takes all of an honest one's."""
 
-LINK_READ: Final = 65536
+LINK_READ: Final = 16384
+"""One agent's burst holds up the others for no longer than it takes to handle so many bytes."""
 
 ACCEPT_PAUSE: Final = 0.1
 """Seconds without accepting when the process has no descriptor left: no busy loop."""
 
+STARVED_REPORT: Final = 60.0
+"""Seconds between two records that say so: it can last."""
+
 _READ: Final = select.EPOLLIN | select.EPOLLRDHUP
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_MAPPED: Final = re.compile(r"::ffff:([0-9]+\.[0-9.]+)")
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 _PEER_CREDENTIALS: Final = struct.Struct("3i")
 _NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -77,6 +85,8 @@ class Switch:
         self._wires: Final[dict[int, _Wire]] = {}
         self._wire_of: Final[dict[Link | Validator, _Wire]] = {}
         self._paused_until = 0.0
+        self._starved_until = -math.inf
+        self._sleep = trio.CancelScope()
         self.drained: Final = trio.Event()
         """Set when the broker drains and no transaction runs any more."""
 
@@ -91,37 +101,47 @@ class Switch:
             self._epoll.register(fd, select.EPOLLIN)
         try:
             while True:
+                self._turn(trio.current_time())
                 deadline = self._broker.next_deadline()
                 if self._paused_until:
                     deadline = min(deadline, self._paused_until)
-                with trio.move_on_at(deadline):
+                with trio.move_on_at(deadline) as self._sleep:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
-                self.turn(trio.current_time())
         finally:
             self._broker.stop(trio.current_time())
-            self.turn(trio.current_time())
+            self._settle(trio.current_time())
             self._close()
 
-    def turn(self, now: float) -> None:
+    def wake(self) -> None:
+        """Something was left in the broker by somebody else: take a turn now."""
+        self._sleep.cancel()
+
+    def _turn(self, now: float) -> None:
         """Handle whatever is ready and due."""
-        broker = self._broker
         if self._paused_until and now >= self._paused_until:
             self._pause_accepting(None)
         for fd, events in self._epoll.poll(0, BATCH):
             wire = self._wires.get(fd)
             if wire is not None:
                 self._ready(wire, events, now)
-            elif fd in self._listeners:
+            else:
                 self._accept(self._listeners[fd], now)
-        broker.tick(now)
+        self._broker.tick(now)
+        self._settle(now)
+
+    def _settle(self, now: float) -> None:
+        """Flush, close and report what the broker has left."""
+        broker = self._broker
         while broker.touched:
-            touched, broker.touched = broker.touched, set()
+            touched = list(broker.touched)
+            broker.touched.clear()
             for end in touched:
                 wire = self._wire_of.get(end)
                 if wire is not None:
                     self._flush(wire, now)
         if broker.records:
-            records, broker.records = broker.records, []
+            records = list(broker.records)
+            broker.records.clear()
             self._report(records)
         if broker.drained:
             self.drained.set()
@@ -134,7 +154,7 @@ class Switch:
                 return
             except OSError as error:
                 if error.errno in _NO_DESCRIPTOR:
-                    self._pause_accepting(now + ACCEPT_PAUSE)
+                    self._starve(now)
                     return
                 continue  # the peer is gone again, or its network is: accept(2), Error handling
             sock.setblocking(False)
@@ -142,11 +162,20 @@ class Switch:
             if listener.trusted is None:
                 end = self._broker.validator_opened(_address_text(address), now)
             else:
-                end = self._broker.link_opened(_peer_uid(sock), listener.trusted, now)
+                uid = _peer_uid(sock)
+                source = _address_text(address) if uid is None else f"uid:{uid}"
+                end = self._broker.link_opened(source, uid, listener.trusted, now)
             wire = _Wire(sock, end, _READ)
             self._wires[sock.fileno()] = wire
             self._wire_of[end] = wire
             self._epoll.register(sock.fileno(), _READ)
+
+    def _starve(self, now: float) -> None:
+        """No descriptor is left for who waits to be accepted."""
+        if now >= self._starved_until:
+            self._starved_until = now + STARVED_REPORT
+            self._broker.records.append(NoDescriptor(self.connections))
+        self._pause_accepting(now + ACCEPT_PAUSE)
 
     def _pause_accepting(self, until: float | None) -> None:
         """Stop accepting until a moment, or go on (None)."""
@@ -156,11 +185,13 @@ class Switch:
 
     def _ready(self, wire: _Wire, events: int, now: float) -> None:
         end = wire.end
+        if end.fate is not Fate.OPEN:
+            return  # ended earlier in this batch, and about to be closed
         if events & select.EPOLLOUT:
-            self._flush(wire, now)
-        if events & select.EPOLLIN and wire.events & select.EPOLLIN:
+            self._broker.touched.add(end)
+        if events & select.EPOLLIN:
             self._read(wire, now)
-        elif events & _GONE and end.fate is Fate.OPEN:
+        elif events & _GONE:
             self._gone(wire, now)
 
     def _read(self, wire: _Wire, now: float) -> None:
@@ -196,47 +227,44 @@ class Switch:
             except OSError:
                 if end.fate is Fate.OPEN:
                     self._gone(wire, now)
+        if end.fate is Fate.OPEN and end.out:
+            self._broker.blocked(end, now)
         if end.fate is not Fate.OPEN:
-            self._drop(wire, reset=end.fate is Fate.RESET)
+            self._drop(wire)
             return
-        if isinstance(end, Validator):
-            if end.out:
-                self._broker.validator_blocked(end, now)
-            else:
-                end.blocked_since = None
         wanted = _READ if isinstance(end, Link) or end.reading else select.EPOLLRDHUP
         if end.out:
             wanted |= select.EPOLLOUT
         if wanted != wire.events:
+            if not end.out:
+                self._broker.unblocked(end)
             wire.events = wanted
             self._epoll.modify(wire.socket.fileno(), wanted)
 
-    def _drop(self, wire: _Wire, *, reset: bool) -> None:
-        if self._wire_of.pop(wire.end, None) is None:
-            return
+    def _drop(self, wire: _Wire) -> None:
+        del self._wire_of[wire.end]
         del self._wires[wire.socket.fileno()]
-        if reset and wire.socket.family != socket.AF_UNIX:
+        if wire.end.fate is Fate.RESET and wire.socket.family != socket.AF_UNIX:
             # A plain close would show FIN or RST depending on unread input.
             wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOTHING)
         wire.socket.close()
 
     def _close(self) -> None:
-        for wire in list(self._wires.values()):
-            self._drop(wire, reset=wire.end.fate is Fate.RESET)
         for listener in self._listeners.values():
             listener.socket.close()
         self._epoll.close()
 
 
 def _address_text(address: object) -> str:
-    """`host:port`, IPv6 in brackets; "unix" for a Unix socket."""
+    """`host:port`, IPv6 in brackets; IPv4 as such on a listener for both. Empty for a Unix one."""
     match address:
         case (str(host), int(port)):
             return f"{host}:{port}"
         case (str(host), int(port), _, _):
-            return f"[{host}]:{port}"
+            mapped = _MAPPED.fullmatch(host)
+            return f"[{host}]:{port}" if mapped is None else f"{mapped[1]}:{port}"
         case _:
-            return "unix"
+            return ""
 
 
 def _peer_uid(sock: socket.socket) -> int | None:

@@ -89,4 +89,5 @@ async def test_a_request_is_paired_and_frames_go_both_ways(relay: RunningRelay) 
         assert await validator.receive_some() == encode_frame(b"second")
         await agent.send(Close(1, CloseReason.DONE))
         assert await validator.receive_some() == b""
+        validator.socket.close()
     assert [type(r).__name__ for r in relay.records][:2] == ["LinkUp", "RequestEnded"]

@@ -1,0 +1,38 @@
+"""pure. What the broker's steps leave behind for whoever owns sockets, log and clock."""
+
+from typing import Final
+
+from protocol import messages
+from protocol.frames import encode_frame
+from protocol.messages import Message
+from relay.deadlines import Deadlines
+from relay.ends import Link, LinkState, Validator
+from relay.records import Record
+
+_STEPS_PER_SECOND: Final = 100
+"""The ends' deadlines: resets come within 10 ms of their moment, well below their jitter."""
+
+
+class Effects:
+    """One for all parts of a broker."""
+
+    __slots__ = ("deadlines", "records", "touched")
+
+    def __init__(self) -> None:
+        self.touched: Final[set[Link | Validator]] = set()
+        """Ends with something new in `out`, another `fate`, or another mind about reading."""
+        self.records: Final[list[Record]] = []
+        """What is to be logged, in order."""
+        self.deadlines: Final[Deadlines[Link | Validator]] = Deadlines(_STEPS_PER_SECOND)
+
+    def send(self, link: Link, message: Message) -> None:
+        """Leave a message for a link. Nobody reads it any more when the link has ended."""
+        if link.state is not LinkState.ENDED:
+            link.out += encode_frame(messages.encode(message))
+            self.touched.add(link)
+
+    def arm(self, end: Link | Validator, when: float) -> None:
+        """Look at `end` at that moment, and no longer at the one before."""
+        self.deadlines.remove(end, end.deadline)
+        end.deadline = when
+        self.deadlines.add(end, when)

@@ -1,0 +1,188 @@
+"""pure. Agents' links: set-up, upkeep, the end.
+
+Until a link is attached its peer is a stranger: short frames, little time, and when there are too
+many links, the oldest stranger goes and not the agent that comes next.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocol import messages
+from protocol.agent_auth import RelayHandshake
+from protocol.errors import ProtocolError
+from protocol.frames import decode_preface
+from protocol.limits import LINK_SILENCE, PING_INTERVAL, PREFACE_LENGTH
+from protocol.messages import (
+    FROM_AGENT,
+    Attach,
+    Attached,
+    AuthRequest,
+    Close,
+    Data,
+    Drain,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Reject,
+)
+from relay.effects import Effects
+from relay.ends import Fate, Link, LinkState
+from relay.limits import Limits
+from relay.outcomes import LinkOutcome, RequestOutcome
+from relay.records import LinkEnded, LinkUp
+from relay.requests import Requests
+
+
+class Links:
+    """All links of one relay."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        effects: Effects,
+        requests: Requests,
+        key: X25519PrivateKey,
+        agents: Mapping[bytes, str],
+    ) -> None:
+        """`key` is the relay's link key; `agents` maps agents' public ones (32 bytes) to names."""
+        self._limits: Final = limits
+        self._effects: Final = effects
+        self._requests: Final = requests
+        self._key: Final = key
+        self._agents: Final = agents
+        self._links: Final[dict[Link, None]] = {}
+        self._setting_up: Final[dict[Link, None]] = {}
+        self._on_message: Final[Mapping[type[Message], Callable[..., None]]] = {
+            AuthRequest: requests.queue,
+            Data: requests.data,
+            Reject: requests.reject,
+            Close: requests.close,
+            Ping: self._ping,
+            Pong: self._pong,
+        }
+
+    def __len__(self) -> int:
+        """Those being set up included."""
+        return len(self._links)
+
+    def open(self, source: str, uid: int | None, trusted: frozenset[int], now: float) -> Link:
+        link = Link(source, uid, now)
+        self._links[link] = None
+        self._setting_up[link] = None
+        self._effects.arm(link, now + self._limits.link_setup)
+        if uid is not None and uid not in trusted:
+            self.end(link, LinkOutcome.REFUSED, now)
+        elif len(self._links) > self._limits.links:
+            self.end(next(iter(self._setting_up)), LinkOutcome.OVERLOADED, now)
+        return link
+
+    def read(self, link: Link, data: bytes, now: float) -> None:
+        if link.state is LinkState.ENDED:
+            return
+        link.heard = now
+        link.reader.feed(data)
+        try:
+            self._read(link, now)
+        except ProtocolError:
+            self.end(link, LinkOutcome.MALFORMED, now)
+
+    def _read(self, link: Link, now: float) -> None:
+        reader = link.reader
+        if link.state is LinkState.PREFACE:
+            preface = reader.take(PREFACE_LENGTH)
+            if preface is None:
+                return
+            decode_preface(preface)
+            link.state = LinkState.HELLO
+        while link.state is not LinkState.ENDED and (body := reader.next_frame()) is not None:
+            message = messages.decode(body, FROM_AGENT)
+            if link.state is LinkState.UP:
+                handle = self._on_message.get(type(message))
+                if handle is None:
+                    raise ProtocolError("message after the link's set-up")
+                handle(link, message, now)
+            else:
+                self._set_up(link, message, now)
+
+    def _set_up(self, link: Link, message: Message, now: float) -> None:
+        match link.state, message:
+            case LinkState.HELLO, Hello() if link.uid is not None:
+                self._attached(link, f"uid:{link.uid}", now)
+            case LinkState.HELLO, Hello():
+                name = self._agents.get(message.link_key)
+                link.claimed = name or ""
+                link.handshake = RelayHandshake(self._key)
+                link.state = LinkState.ATTACH
+                self._effects.send(link, link.handshake.hello(message, name is not None))
+            case LinkState.ATTACH, Attach():
+                if link.handshake is not None and link.handshake.attach(message):
+                    self._attached(link, link.claimed, now)
+                else:
+                    self.end(link, LinkOutcome.REFUSED, now)
+            case _:
+                raise ProtocolError("message out of place in the link's set-up")
+
+    def _attached(self, link: Link, agent: str, now: float) -> None:
+        link.attached(agent)
+        del self._setting_up[link]
+        self._effects.arm(link, now + PING_INTERVAL)
+        limits = self._limits
+        self._effects.send(link, Attached(limits.requests_per_agent, limits.longest_ttl))
+        if self._requests.draining:
+            self._effects.send(link, Drain())
+        self._effects.records.append(LinkUp(link.source, agent))
+
+    def _ping(self, link: Link, _ping: Ping, _now: float) -> None:
+        self._effects.send(link, Pong())
+
+    def _pong(self, _link: Link, _pong: Pong, _now: float) -> None:
+        """That it was heard is all there is to it."""
+
+    def blocked(self, link: Link, now: float) -> None:
+        """Its socket takes no more of `out`."""
+        if len(link.out) > self._limits.link_buffer:
+            self.end(link, LinkOutcome.OVERFLOW, now)
+
+    def look(self, link: Link, now: float) -> None:
+        """Its moment has come: end it if it is over time, else look again later."""
+        if link.state is not LinkState.UP:
+            self.end(link, LinkOutcome.SLOW_SETUP, now)
+        elif now >= link.heard + LINK_SILENCE:
+            self.end(link, LinkOutcome.SILENT, now)
+        elif now >= link.heard + PING_INTERVAL:
+            self._effects.send(link, Ping())
+            self._effects.arm(link, min(now + PING_INTERVAL, link.heard + LINK_SILENCE))
+        else:
+            self._effects.arm(link, link.heard + PING_INTERVAL)
+
+    def end(self, link: Link, outcome: LinkOutcome, now: float) -> None:
+        """The end of a link and of all its requests."""
+        if link.state is LinkState.ENDED:
+            return
+        link.state = LinkState.ENDED
+        link.fate = Fate.CLOSE if outcome is LinkOutcome.DRAINED else Fate.RESET
+        del self._links[link]
+        self._setting_up.pop(link, None)
+        self._effects.deadlines.remove(link, link.deadline)
+        self._effects.touched.add(link)
+        requests = list(link.requests.values())
+        for request in requests:
+            self._requests.end(request, RequestOutcome.AGENT_GONE, now)
+        lasted = now - link.opened
+        record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests))
+        self._effects.records.append(record)
+
+    def drain(self) -> None:
+        """Say to every agent that no new requests are taken."""
+        for link in self._links:
+            if link.state is LinkState.UP:
+                self._effects.send(link, Drain())
+
+    def stop(self, now: float) -> None:
+        for link in list(self._links):
+            for request in list(link.requests.values()):
+                self._requests.end(request, RequestOutcome.DRAINED, now)
+            self.end(link, LinkOutcome.DRAINED, now)

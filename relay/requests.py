@@ -1,0 +1,235 @@
+"""pure. Agents' requests: queued under their tags, paired with a validator, ended.
+
+A tag names at most one request, waiting or running. Whatever ends a request goes through `end`,
+once. A ProtocolError that leaves this file is the agent's own fault, never a validator's.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from protocol.errors import ProtocolError
+from protocol.limits import MAX_REJECTS
+from protocol.messages import (
+    AuthRequest,
+    Close,
+    CloseReason,
+    Data,
+    Queued,
+    Refused,
+    RefusedReason,
+    Reject,
+)
+from relay.deadlines import Deadlines
+from relay.door import Door
+from relay.effects import Effects
+from relay.ends import Link, Request, Transaction, Validator
+from relay.limits import Limits
+from relay.outcomes import RequestOutcome
+from relay.records import RequestEnded
+from relay.transactions import Transactions
+
+_STEPS_PER_SECOND: Final = 10
+"""A request's end to 100 ms: its agent counts the time itself. Coarse steps cost little memory."""
+
+_CLOSE_REASON: Final[Mapping[RequestOutcome, CloseReason]] = {
+    RequestOutcome.EXPIRED: CloseReason.EXPIRED,
+    RequestOutcome.REJECTED_TOO_OFTEN: CloseReason.LIMIT,
+    RequestOutcome.STALLED: CloseReason.STALLED,
+    RequestOutcome.LIFETIME: CloseReason.LIMIT,
+    RequestOutcome.FRAMES: CloseReason.LIMIT,
+    RequestOutcome.MALFORMED: CloseReason.VALIDATOR_GONE,
+    RequestOutcome.NOT_READING: CloseReason.STALLED,
+    RequestOutcome.VALIDATOR_GONE: CloseReason.VALIDATOR_GONE,
+}
+"""What the agent is told. Outcomes that are not here are the agent's own, or it is gone."""
+
+
+class Requests:
+    """All requests of one relay."""
+
+    def __init__(
+        self, limits: Limits, effects: Effects, door: Door, transactions: Transactions
+    ) -> None:
+        self.draining = False
+        self.deadlines: Final[Deadlines[Request]] = Deadlines(_STEPS_PER_SECOND)
+        self._limits: Final = limits
+        self._effects: Final = effects
+        self._door: Final = door
+        self._transactions: Final = transactions
+        self._count = 0
+        self._of_agent: Final[dict[str, int]] = {}
+        self._by_tag: Final[dict[bytes, Request]] = {}
+
+    def __len__(self) -> int:
+        """Waiting and running."""
+        return self._count
+
+    # ---- waiting ---------------------------------------------------------------------------------
+
+    def queue(self, link: Link, message: AuthRequest, now: float) -> None:
+        replaced = self._under(message.tags)
+        refusal = self._refusal(link, message, replaced)
+        if refusal is not None:
+            self._effects.send(link, Refused(message.request, refusal))
+            return
+        for old in replaced:
+            self.end(old, RequestOutcome.REPLACED, now)
+        expires = now + message.ttl
+        request = Request(link, message.request, message.sign_on_id, message.tags, now, expires)
+        link.requests[request.number] = request
+        self._count += 1
+        self._of_agent[link.agent] = self._of_agent.get(link.agent, 0) + 1
+        for tag in request.tags:
+            self._by_tag[tag] = request
+        self.deadlines.add(request, expires)
+        self._effects.send(link, Queued(request.number))
+        self._offer(request, now)
+
+    def _under(self, tags: tuple[bytes, ...]) -> list[Request]:
+        """The requests that these tags name already, each once."""
+        found: list[Request] = []
+        for tag in tags:
+            request = self._by_tag.get(tag)
+            if request is not None and request not in found:
+                found.append(request)
+        return found
+
+    def _refusal(
+        self, link: Link, message: AuthRequest, replaced: list[Request]
+    ) -> RefusedReason | None:
+        """The ones it replaces make room: a reconnecting agent may be at its quota."""
+        limits = self._limits
+        if self.draining:
+            return RefusedReason.DRAINING
+        if not 1 <= message.ttl <= limits.longest_ttl:
+            return RefusedReason.TTL
+        if message.request in link.requests:
+            return RefusedReason.DUPLICATE
+        if any(old.link.agent != link.agent for old in replaced):
+            return RefusedReason.DUPLICATE
+        if self._of_agent.get(link.agent, 0) - len(replaced) >= limits.requests_per_agent:
+            return RefusedReason.QUOTA
+        if self._count - len(replaced) >= limits.requests:
+            return RefusedReason.OVERLOADED
+        return None
+
+    def reject(self, link: Link, message: Reject, now: float) -> None:
+        """The agent wants another validator."""
+        request = link.requests.get(message.request)
+        if request is None:
+            return  # it has just ended here, and the agent does not know yet
+        if request.transaction is None:
+            raise ProtocolError("Reject of a request that is not paired")
+        self._transactions.reject(request.transaction, now)
+        request.rejects += 1
+        if request.rejects > MAX_REJECTS:
+            self.end(request, RequestOutcome.REJECTED_TOO_OFTEN, now)
+        elif now >= request.expires:
+            self.end(request, RequestOutcome.EXPIRED, now)
+        else:
+            self._offer(request, now)
+
+    def expire(self, now: float) -> None:
+        """End what nobody came for. What runs ends by itself, or is looked at again on Reject."""
+        for request in self.deadlines.due(now):
+            if request.transaction is None:
+                self.end(request, RequestOutcome.EXPIRED, now)
+
+    # ---- paired ----------------------------------------------------------------------------------
+
+    def match(self, validator: Validator, tag: bytes, now: float) -> None:
+        """A validator has come for the request under `tag`."""
+        request = self._by_tag.get(tag)
+        if request is not None and request.transaction is None:
+            self._pair(request, validator, tag, now)
+        else:
+            self._door.wait(validator, tag)
+
+    def _offer(self, request: Request, now: float) -> None:
+        """Pair a request that waits with a validator that already does."""
+        validator = self._door.first(request.tags)
+        if validator is not None:
+            self._pair(request, validator, validator.tag, now)
+
+    def _pair(self, request: Request, validator: Validator, tag: bytes, now: float) -> None:
+        transaction = self._transactions.begin(request, validator, tag, now)
+        if transaction is not None:
+            self.forward(transaction, now)
+
+    def forward(self, transaction: Transaction, now: float) -> None:
+        """What the validator has sent so far goes to the agent."""
+        outcome = self._transactions.forward(transaction, now)
+        if outcome is not None:
+            self.end(transaction.request, outcome, now)
+
+    def data(self, link: Link, message: Data, now: float) -> None:
+        """A frame of the agent goes to the validator."""
+        request = link.requests.get(message.request)
+        if request is None:
+            return
+        if request.transaction is None:
+            raise ProtocolError("Data for a request that is not paired")
+        outcome = self._transactions.answer(request.transaction, message.frame, now)
+        if outcome is not None:
+            self.end(request, outcome, now)
+
+    def look(self, transaction: Transaction, now: float) -> None:
+        """The moment to look at a transaction has come."""
+        outcome = self._transactions.look(transaction, now)
+        if outcome is not None:
+            self.end(transaction.request, outcome, now)
+
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def close(self, link: Link, message: Close, now: float) -> None:
+        """The agent is through with it."""
+        if message.reason is CloseReason.DONE:
+            outcome = RequestOutcome.DONE
+        elif message.reason is CloseReason.WITHDRAWN:
+            outcome = RequestOutcome.WITHDRAWN
+        else:
+            raise ProtocolError("a relay's reason from an agent")
+        request = link.requests.get(message.request)
+        if request is not None:
+            self.end(request, outcome, now)
+
+    def end(self, request: Request, outcome: RequestOutcome, now: float) -> None:
+        """The end of a request and of its transaction, told to whoever is still there."""
+        link = request.link
+        if link.requests.get(request.number) is not request:
+            return
+        del link.requests[request.number]
+        self._count -= 1
+        self._of_agent[link.agent] -= 1
+        if not self._of_agent[link.agent]:
+            del self._of_agent[link.agent]
+        for tag in request.tags:
+            del self._by_tag[tag]
+        self.deadlines.remove(request, request.expires)
+        self._effects.records.append(_record(request, outcome, now))
+        reason = _CLOSE_REASON.get(outcome)
+        if reason is not None:
+            self._effects.send(link, Close(request.number, reason))
+        if request.transaction is not None:
+            self._transactions.end(request.transaction, outcome, now)
+
+
+def _record(request: Request, outcome: RequestOutcome, now: float) -> RequestEnded:
+    transaction = request.transaction
+    agent = request.link.agent
+    if transaction is None:
+        waited = now - request.queued_at
+        return RequestEnded(
+            outcome, agent, request.sign_on_id, "", waited, 0.0, 0, 0, request.rejects
+        )
+    return RequestEnded(
+        outcome,
+        agent,
+        request.sign_on_id,
+        transaction.validator.address,
+        transaction.started - request.queued_at,
+        now - transaction.started,
+        transaction.frames_in,
+        transaction.frames_out,
+        request.rejects,
+    )

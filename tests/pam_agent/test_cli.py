@@ -34,7 +34,7 @@ from protocol.enrolment import Offer
 from tests.support.agent_store import NOW, enrol
 
 PROGRAM = [sys.executable, "-c", "from pam_agent.cli import main; main()"]
-OFFER = Offer(bytes(32), bytes(range(32)), int(time.time()) + 600, 7, ("relay:4817",), "web1")
+OFFER = Offer(bytes(32), bytes(range(32)), int(NOW), 7, ("relay:4817",), "web1")
 OFFERED = Offered(OFFER.encode(), OFFER.expires)
 
 
@@ -312,7 +312,8 @@ async def test_link_key_with_the_daemon_and_without(config: Path, tmp_path: Path
 
 
 async def test_enroll(config: Path, daemon: Daemon) -> None:
-    daemon.events = [OFFERED, Compare("my \x1b[7mphone", "012345"), Enrolled("my \x1b[7mphone")]
+    offered = Offered(OFFER.encode(), int(time.time()) + 615)
+    daemon.events = [offered, Compare("my \x1b[7mphone", "012345"), Enrolled("my \x1b[7mphone")]
     done = await run(config, "enroll", "root")
     shown = done.stdout.decode()
     assert done.returncode == 0

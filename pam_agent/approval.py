@@ -1,66 +1,30 @@
-"""shell. One approval: queued at every relay, proved by M-AUTH, durable before every reply.
+"""shell. One approval: queued at every relay until the first good validator, then its session.
 
-It drives protocol.signon's machine over whichever relay first brings a good validator. The machine
-proves, the store decides about the ratchet; what is left here is order and time.
+What is good, durable and to be answered is the session's; here are order and time.
 """
 
 import math
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
+from pam_agent.accounts import DeviceGoneError
 from pam_agent.fan_out import FanOut
 from pam_agent.host import Host
-from pam_agent.link import FrameCame, LinkLost, WasClosed, WasPaired, WasRefused
+from pam_agent.link_events import FrameCame, LinkLost, Pairing, WasClosed, WasPaired
 from pam_agent.outcomes import SignOnEnd
-from pam_agent.records import Decided, Device
 from pam_agent.relay_link import RelayEvent, RequestHandle
-from protocol import keys
-from protocol.errors import ActivationFailedError, ProtocolError
-from protocol.keys import Mode
-from protocol.limits import TAG_LENGTH
-from protocol.ratchet import Generation, Ratchet
-from protocol.signon import AgentSignOn
-from protocol.signon_messages import Context, Decision, SignOnOutcome, Verdict
+from pam_agent.session import Session, Subject, open_session
+from protocol.errors import ProtocolError
+from protocol.messages import CloseReason
 
 MAX_RESUMES: Final = 4
-"""How often a sign-on waits again after its validator's connection broke: a phone that changes its
-network twice, and as much again."""
+"""How often a sign-on is queued again after its validator's connection broke: a phone that changes
+its network twice, and as much again."""
 
 LATE_GRACE: Final = 15.0
 """Seconds after the acknowledgement window in which a device that decides late is told so."""
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What is to be approved. No `devices`: a decoy, that waits like any other.
-
-    `context` makes the CONTEXT from the seconds that are left to decide.
-    """
-
-    sign_on_id: bytes
-    mode: Mode
-    passcode: str = field(repr=False)
-    devices: tuple[Device, ...]
-    context: Callable[[int], Context]
-
-    def tags(self) -> tuple[bytes, ...]:
-        """A tag for each device, in order (16 bytes each); a random one for a decoy."""
-        p = keys.passcode_input(self.mode, self.passcode)
-        tags = tuple(keys.tag(device.rendezvous_root, p) for device in self.devices)
-        return tags or (secrets.token_bytes(TAG_LENGTH),)
-
-
-@dataclass(frozen=True)
-class _Session:
-    """A validator that has opened H1: the only one that is listened to from then on."""
-
-    handle: RequestHandle
-    device: Device
-    opened: Ratchet
-    machine: AgentSignOn
-    decide_by: float
+_LEFT: Final = (CloseReason.VALIDATOR_GONE, CloseReason.STALLED)
+"""Ends of a transaction that say nothing against the next validator."""
 
 
 class Approval:
@@ -69,30 +33,20 @@ class Approval:
     def __init__(self, host: Host, subject: Subject) -> None:
         self._host: Final = host
         self._subject: Final = subject
-        self.started: Final = host.clock()
-        """By the host's clock."""
         self._valid_until = math.inf
         self._requests: Final = FanOut(host, subject.sign_on_id, subject.tags())
-        self._paired: dict[RequestHandle, int] = {}
-        self._session: _Session | None = None
-        self._decided = False
+        self._paired: dict[RequestHandle, Pairing] = {}
+        self._open: Session | None = None
         self._resumes = 0
         self._counted: set[bytes] = set()
-        self.times: Final[dict[str, float]] = {}
-        """Seconds from the start to each step, for the log."""
-        self.relay = ""
-        """The relay that brought the validator, for the log."""
-
-    @property
-    def device(self) -> Device | None:
-        """The device that opened H1."""
-        return None if self._session is None else self._session.device
+        self.session: Session | None = None
+        """The last one, for the log; it may have broken."""
 
     async def queue(self) -> bool:
         """Whether any relay has queued the request in time. Only then may a passcode be shown."""
-        timers = self._host.timers
-        self._requests.submit(self.started + timers.queue + timers.validation)
-        if not await self._requests.queued(self.started + timers.queue):
+        began, timers = self._subject.steps.began, self._host.timers
+        self._requests.submit(began + timers.queue + timers.validation)
+        if not await self._requests.queued(began + timers.queue):
             return False
         self._mark("queued")
         return True
@@ -100,155 +54,105 @@ class Approval:
     async def decision(self) -> SignOnEnd:
         """The verified decision, or the reason why there is none. Raises StoreError."""
         self._valid_until = self._host.clock() + self._host.timers.validation
-        end: SignOnEnd | None = None
-        while end is None:
-            deadline = self._valid_until if self._session is None else self._session.decide_by
-            event = await self._requests.next(deadline)
-            if event is not None:
-                end = await self._handle(event)
-            else:
-                end = SignOnEnd.EXPIRED if self._session is None else SignOnEnd.UNDECIDED
-        return end
+        try:
+            while True:
+                session = self._open
+                deadline = self._valid_until if session is None else session.decide_by
+                event = await self._requests.next(deadline)
+                if event is None:
+                    return SignOnEnd.EXPIRED if self.session is None else SignOnEnd.UNDECIDED
+                if session is None:
+                    await self._wait(event)
+                elif (end := await self._decide(session, event)) is not None:
+                    return end
+        except DeviceGoneError:
+            return SignOnEnd.REVOKED
 
     async def finish(self) -> None:
-        """Wait a moment for CONFIRM, or for a decision that comes too late. Raises StoreError."""
-        session = self._session
+        """After a decision, wait a moment for CONFIRM; else for a decision that comes too late.
+
+        Raises StoreError.
+        """
+        session, host = self._open, self._host
         if session is None:
             return
-        timers = self._host.timers
-        deadline = self._host.clock() + (timers.confirm if self._decided else LATE_GRACE)
-        while (event := await self._requests.next(deadline)) is not None:
-            match event.event:
-                case FrameCame(frame) if self._decided:
-                    await self._confirm(session, frame)
-                    break
-                case FrameCame(frame):
-                    await self._decide(session, frame)
-                    if not self._decided:
-                        break
-                    deadline = self._host.clock() + timers.confirm
-                case _:
-                    break
-        if self._decided:
+        try:
+            if session.decided is None:
+                frame = await self._frame(session, host.clock() + LATE_GRACE)
+                if frame is not None:
+                    await session.decide(frame)
+            if session.answered:
+                frame = await self._frame(session, host.clock() + host.timers.confirm)
+                if frame is not None:
+                    await session.confirm(frame)
+        except ProtocolError:
+            pass  # no decision, or no CONFIRM, after all: nothing is to be told to anybody
+        if session.answered:
             self._requests.done(session.handle)
 
     def abandon(self) -> None:
         """Withdraw whatever still is at a relay."""
         self._requests.withdraw()
 
-    # ---- waiting ---------------------------------------------------------------------------------
+    async def _wait(self, event: RelayEvent) -> None:
+        """No validator is good yet."""
+        handle = event.handle
+        match event.event:
+            case WasPaired(pairing):
+                self._mark("paired")
+                self._paired[handle] = pairing
+            case FrameCame(pairing, frame) if self._paired.get(handle) is pairing:
+                del self._paired[handle]  # what comes behind H1 is of no interest before CONTEXT
+                await self._activate(handle, pairing, frame)
+            case WasClosed(reason):
+                self._paired.pop(handle, None)
+                if reason in _LEFT and self._may_resume():
+                    self._requests.submit_again(handle)
+            case LinkLost():
+                self._paired.pop(handle, None)
+            case _:
+                pass  # queued at one more relay, or refused there: the others go on
 
-    def _resume(self) -> SignOnEnd | None:
-        """The validator's connection broke before a decision: its user may try again."""
-        self._session = None
+    async def _activate(self, handle: RequestHandle, pairing: Pairing, frame: bytes) -> None:
+        """H1: the first good one makes its validator the only one."""
+        session = await open_session(
+            self._host, self._subject, handle, pairing, frame, self._counted
+        )
+        if session is None:
+            handle.reject(pairing)
+            return
+        self._open = self.session = session
+        self._paired.clear()
+        self._requests.withdraw(keep=handle)
+
+    async def _decide(self, session: Session, event: RelayEvent) -> SignOnEnd | None:
+        """The end, or None when the validator's connection broke: its user may try again."""
+        match event.event:
+            case FrameCame(_, frame):
+                try:
+                    return await session.decide(frame)
+                except ProtocolError:
+                    pass
+            case _:
+                pass
+        self._open = None
         self._requests.withdraw()
-        self._resumes += 1
-        if self._resumes > MAX_RESUMES:
+        if not self._may_resume():
             return SignOnEnd.UNDECIDED
         self._requests.submit(self._valid_until)
         return None
 
-    async def _handle(self, event: RelayEvent) -> SignOnEnd | None:
-        handle, session = event.handle, self._session
-        if session is not None:
-            match event.event:
-                case FrameCame(frame):
-                    return await self._decide(session, frame)
-                case _:
-                    return self._resume()
-        match event.event:
-            case WasPaired(tag_index):
-                self._mark("paired")
-                self._paired[handle] = tag_index
-            case FrameCame(frame) if handle in self._paired:
-                await self._open(handle, self._paired.pop(handle), frame)
-            case WasRefused() | WasClosed() | LinkLost():
-                self._paired.pop(handle, None)
+    def _may_resume(self) -> bool:
+        self._resumes += 1
+        return self._resumes <= MAX_RESUMES
+
+    async def _frame(self, session: Session, deadline: float) -> bytes | None:
+        """The next frame of the session; None when its validator is gone, or at the deadline."""
+        match await self._requests.next(deadline):
+            case RelayEvent(event=FrameCame(pairing, frame)) if pairing is session.pairing:
+                return frame
             case _:
-                pass
-        return None
-
-    # ---- M-AUTH ----------------------------------------------------------------------------------
-
-    async def _open(self, handle: RequestHandle, tag_index: int, frame: bytes) -> None:
-        """H1: the first good one makes its validator the only one."""
-        if not self._subject.devices:
-            handle.reject()
-            return
-        host, subject = self._host, self._subject
-        device = await host.accounts.device(subject.devices[tag_index].id)
-        machine = AgentSignOn(host.identity.static, device.enrolled, subject.mode, subject.passcode)
-        try:
-            machine.receive_h1(frame)
-        except ActivationFailedError:
-            # The relay may deliver one H1 as often as it likes: it counts once.
-            if frame not in self._counted:
-                self._counted.add(frame)
-                await host.accounts.count_failure(device.id, host.wall_clock())
-            handle.reject()
-            return
-        except ProtocolError:
-            handle.reject()
-            return
-        self._mark("opened")
-        self.relay = str(handle.link.address)
-        self._requests.withdraw(keep=handle)
-        self._paired.clear()
-        now = host.clock()
-        decide_by = min(now + host.timers.acknowledgement, self.started + host.timers.sign_on)
-        self._session = _Session(handle, device, device.ratchet, machine, decide_by)
-        handle.send(machine.context(subject.context(int(decide_by - now))))
-
-    async def _decide(self, session: _Session, frame: bytes) -> SignOnEnd | None:
-        """DECISION: verified, made durable, answered. None when it was no decision after all."""
-        machine, host = session.machine, self._host
-        try:
-            decision = machine.receive_decision(frame)
-        except ProtocolError:
-            return self._resume()
-        in_time = host.clock() <= session.decide_by
-        self._mark("decided")
-        decided = await host.accounts.decide(
-            session.device.id,
-            machine.base,
-            machine.next_root,
-            opened=session.opened,
-            success=decision.verdict is Verdict.APPROVE and in_time,
-            now=host.wall_clock(),
-        )
-        if decided is Decided.OVERTAKEN:
-            return SignOnEnd.OVERTAKEN
-        self._decided = True
-        outcome, end = _outcome(decided, decision, in_time)
-        session.handle.send(machine.receipt(outcome))
-        return end
-
-    async def _confirm(self, session: _Session, frame: bytes) -> None:
-        machine = session.machine
-        try:
-            machine.receive_confirm(frame)
-        except ProtocolError:
-            return
-        successor = Generation(machine.base.number + 1, machine.next_root)
-        await self._host.accounts.confirm(session.device.id, successor)
-        self._mark("confirmed")
+                return None
 
     def _mark(self, step: str) -> None:
-        self.times.setdefault(step, round(self._host.clock() - self.started, 6))
-
-
-def _outcome(
-    decided: Decided, decision: Decision, in_time: bool
-) -> tuple[SignOnOutcome, SignOnEnd]:
-    """What the device is told, and how the sign-on ends; only one way lets anybody in."""
-    if decided is not Decided.MOVED:
-        return SignOnOutcome.DISABLED, SignOnEnd.DISABLED
-    match decision.verdict:
-        case Verdict.APPROVE if in_time:
-            return SignOnOutcome.SIGNED_ON, SignOnEnd.APPROVED
-        case Verdict.APPROVE:
-            return SignOnOutcome.TOO_LATE, SignOnEnd.UNDECIDED
-        case Verdict.REPORT:
-            return SignOnOutcome.REFUSED, SignOnEnd.REPORTED
-        case _:
-            return SignOnOutcome.REFUSED, SignOnEnd.DENIED
+        self._subject.steps.mark(step, self._host.clock())

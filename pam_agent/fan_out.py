@@ -1,13 +1,18 @@
 """shell. One request, queued at every relay at once; one good answer makes the others void."""
 
+from collections import deque
 from typing import Final
 
 import trio
 
 from pam_agent.host import Host
-from pam_agent.link import WasClosed, WasQueued, WasRefused
-from pam_agent.relay_link import EVENTS, RelayEvent, RequestHandle
+from pam_agent.link_events import WasClosed, WasQueued, WasRefused
+from pam_agent.relay_link import RelayEvent, RequestHandle
 from protocol.messages import CloseReason
+
+LOOK_AGAIN: Final = 5.0
+"""Seconds between looks at the host's clock: Trio's stands still while the host sleeps, so a
+deadline that passed in its sleep is seen this late."""
 
 
 class FanOut:
@@ -19,15 +24,19 @@ class FanOut:
         self._sign_on_id: Final = sign_on_id
         self._tags: Final = tags
         self._handles: set[RequestHandle] = set()
-        self._inbox, self._events = trio.open_memory_channel[RelayEvent](
-            EVENTS * max(1, len(host.links))
-        )
+        self._events: deque[RelayEvent] = deque()
+        self._came = trio.Event()
 
     def submit(self, expires: float) -> None:
         """Queue it everywhere until `expires` by the host's clock."""
         for link in self._host.links:
             handle = link.submit(self._sign_on_id, self._tags, expires, self._inbox)
             self._handles.add(handle)
+
+    def submit_again(self, handle: RequestHandle) -> None:
+        """Queue it once more where it has ended, until the same moment."""
+        expires = handle.request.expires
+        self._handles.add(handle.link.submit(self._sign_on_id, self._tags, expires, self._inbox))
 
     async def queued(self, deadline: float) -> bool:
         """Whether any relay has queued it by `deadline`. Only then may a passcode be shown."""
@@ -37,14 +46,21 @@ class FanOut:
         return False
 
     async def next(self, deadline: float) -> RelayEvent | None:
-        """The next event of a handle that still matters, or None at the deadline."""
+        """The next event of a handle that still matters; None from the deadline on.
+
+        What nobody has looked at by then stays for the next call.
+        """
         while (left := deadline - self._host.clock()) > 0:
-            with trio.move_on_after(left):
-                event = await self._events.receive()
+            while self._events:
+                event = self._events.popleft()
+                event.handle.waiting -= 1
                 if event.handle in self._handles:
                     if isinstance(event.event, WasRefused | WasClosed):
                         self._handles.discard(event.handle)
                     return event
+            self._came = trio.Event()
+            with trio.move_on_after(min(left, LOOK_AGAIN)):
+                await self._came.wait()
         return None
 
     def done(self, handle: RequestHandle) -> None:
@@ -57,3 +73,7 @@ class FanOut:
         for handle in [each for each in self._handles if each is not keep]:
             self._handles.discard(handle)
             handle.close(CloseReason.WITHDRAWN)
+
+    def _inbox(self, event: RelayEvent) -> None:
+        self._events.append(event)
+        self._came.set()

@@ -8,7 +8,7 @@ from pam_agent.conversation import Display
 from pam_agent.policy import Timers
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
-from pam_agent.waiting import Waiting
+from pam_agent.waiting import Calls, Waiting
 
 
 @dataclass(frozen=True)
@@ -27,3 +27,4 @@ class Host:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     waiting: Waiting = field(default_factory=Waiting)
+    calls: Calls = field(default_factory=Calls)

@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 
-from pam_agent.accounts import TooManyDevicesError
-from pam_agent.approval import Approval, Subject
+from pam_agent.accounts import DeviceGoneError, TooManyDevicesError
+from pam_agent.approval import Approval
 from pam_agent.enrolment_events import (
     Compare,
     Enrolled,
@@ -18,20 +18,27 @@ from pam_agent.enrolment_events import (
 )
 from pam_agent.fan_out import FanOut
 from pam_agent.host import Host
-from pam_agent.link import FrameCame, WasPaired
+from pam_agent.link_events import FrameCame, Pairing, WasClosed, WasPaired
 from pam_agent.outcomes import SignOnEnd
 from pam_agent.records import Device
 from pam_agent.relay_link import RequestHandle
 from pam_agent.schema import StoreError
+from pam_agent.session import Subject
+from pam_agent.steps import Steps
 from protocol import sign_on_id
 from protocol.enrolment import AgentEnrolment, EnrolAnswer, EnrolledKeys, NewDevice, Offer
 from protocol.errors import ProtocolError
 from protocol.keys import Mode
 from protocol.limits import ENROLMENT_SECONDS, KEY_LENGTH, MAX_RELAYS, RANDOM_LENGTH
+from protocol.messages import CloseReason
 from protocol.signon_messages import Context
 
 SERVICE: Final = "enrolment"
 """The service in the CONTEXT of the sign-on that proves a new device."""
+
+MAX_OPENINGS: Final = 64
+"""How often an offer is queued again after a validator's connection broke before E1: its user may
+try for as long as it is valid, but a relay does not keep the agent busy."""
 
 Progress = Callable[[EnrolmentEvent], Awaitable[None]]
 
@@ -58,25 +65,34 @@ class HostEnrolment:
         self._requests: Final = FanOut(host, self._id, (self._offer.tag,))
 
     async def run(self) -> None:
-        """The last event is Enrolled or Failed."""
+        """The last event is Enrolled or Failed, unless it is cancelled; one log line at the end."""
+        outcome = "cancelled"
         try:
             last = await self._enrol()
-        except TooManyDevicesError:
-            last = Failed(EnrolmentFailure.TOO_MANY_DEVICES)
-        except StoreError as error:
-            _log.error("store failed", reason=str(error))
-            last = Failed(EnrolmentFailure.STORE)
+            outcome = last.reason.value if isinstance(last, Failed) else "enrolled"
         finally:
             self._requests.withdraw()
-        _log.info(
-            "enrolment ended",
-            sign_on_id=sign_on_id.display(self._id),
-            user=self._account,
-            outcome=last.reason.value if isinstance(last, Failed) else "enrolled",
-        )
+            _log.info(
+                "enrolment ended",
+                sign_on_id=sign_on_id.display(self._id),
+                user=self._account,
+                outcome=outcome,
+            )
         await self._progress(last)
 
     async def _enrol(self) -> EnrolmentEvent:
+        try:
+            return await self._offer_and_prove()
+        except TooManyDevicesError:
+            return Failed(EnrolmentFailure.TOO_MANY_DEVICES)
+        except DeviceGoneError:  # its time was over, or an administrator was quicker
+            return Failed(EnrolmentFailure.NOT_PROVED)
+        except StoreError as error:
+            _log.error("store failed", reason=str(error))
+            return Failed(EnrolmentFailure.STORE)
+
+    async def _offer_and_prove(self) -> EnrolmentEvent:
+        """Raises TooManyDevicesError or StoreError."""
         self._requests.submit(self._deadline)
         if not await self._requests.queued(self._host.clock() + self._host.timers.queue):
             return Failed(EnrolmentFailure.UNAVAILABLE)
@@ -92,33 +108,39 @@ class HostEnrolment:
 
     async def _device(self) -> tuple[Device, str] | None:
         """The first device with the offer's secret, and its digits to compare; None: expired."""
-        paired: set[RequestHandle] = set()
+        paired: dict[RequestHandle, Pairing] = {}
+        again = 0
         while (event := await self._requests.next(self._deadline)) is not None:
+            handle = event.handle
             match event.event:
-                case WasPaired():
-                    paired.add(event.handle)
-                case FrameCame(frame) if event.handle in paired:
+                case WasPaired(pairing):
+                    paired[handle] = pairing
+                case FrameCame(pairing, frame) if paired.get(handle) is pairing:
                     machine = AgentEnrolment(self._offer, self._host.identity.static)
                     try:
                         new = machine.receive_e1(frame)
                     except ProtocolError:
-                        paired.discard(event.handle)
-                        event.handle.reject()
+                        del paired[handle]
+                        handle.reject(pairing)
                     else:
-                        return await self._answer(machine, new, event.handle)
+                        return await self._answer(machine, new, handle, pairing)
+                case WasClosed(CloseReason.VALIDATOR_GONE | CloseReason.STALLED):
+                    again += 1
+                    if again <= MAX_OPENINGS:
+                        self._requests.submit_again(handle)
                 case _:
-                    paired.discard(event.handle)
+                    pass  # queued at one more relay, or refused or lost there
         return None
 
     async def _answer(
-        self, machine: AgentEnrolment, new: NewDevice, handle: RequestHandle
+        self, machine: AgentEnrolment, new: NewDevice, handle: RequestHandle, pairing: Pairing
     ) -> tuple[Device, str]:
         """E2, once the record is on the disk. The offer is used up. Raises StoreError."""
         host = self._host
         answer = EnrolAnswer(host.label, self._account, secrets.token_bytes(RANDOM_LENGTH))
         frame, enrolled = machine.e2(answer)
         device = await self._add(new, enrolled)
-        handle.send(frame)
+        handle.send(pairing, frame)
         self._requests.done(handle)
         self._requests.withdraw()
         return device, enrolled.compare
@@ -136,18 +158,25 @@ class HostEnrolment:
         return await accounts.device(device_id)
 
     async def _proved(self, device: Device) -> bool:
-        """A sign-on in mode PROOF: the device shows that it holds what it was given."""
+        """A sign-on in mode PROOF: the device shows that it holds what it was given.
+
+        It counts once that is on the disk, and only then is the device told so. Raises
+        TooManyDevicesError or StoreError.
+        """
         host = self._host
-        subject = Subject(self._id, Mode.PROOF, "", (device,), self._context)
+
+        async def prove(device: Device) -> None:
+            await host.accounts.prove(device.id, host.wall_clock())
+
+        steps = Steps(host.clock())
+        subject = Subject(self._id, Mode.PROOF, "", (device,), steps, self._context, prove)
         approval = Approval(host, subject)
         try:
-            if not await approval.queue() or await approval.decision() is not SignOnEnd.APPROVED:
-                return False
-            await host.accounts.prove(device.id, host.wall_clock())
+            proved = await approval.queue() and await approval.decision() is SignOnEnd.APPROVED
             await approval.finish()
         finally:
             approval.abandon()
-        return True
+        return proved
 
     def _context(self, seconds_left: int) -> Context:
         return Context(

@@ -7,15 +7,17 @@ import structlog
 import trio
 
 from pam_agent import conversation
-from pam_agent.approval import Approval, Subject
+from pam_agent.approval import Approval
 from pam_agent.conversation import Display
 from pam_agent.host import Host
 from pam_agent.local_socket import Caller, Module, ModuleGoneError
 from pam_agent.local_wire import RecordType, Start
 from pam_agent.outcomes import SignOnEnd, result_of
-from pam_agent.policy import may_ask, usable
-from pam_agent.records import AccountStanding
+from pam_agent.policy import asked, may_ask
+from pam_agent.records import AccountStanding, Decided
 from pam_agent.schema import StoreError
+from pam_agent.session import Subject
+from pam_agent.steps import Steps
 from pam_agent.waiting import Place
 from protocol import passcode, sign_on_id
 from protocol.errors import ProtocolError
@@ -41,8 +43,8 @@ async def serve_module(host: Host, stream: trio.SocketStream) -> None:
 
 
 class HostSignOn:
-    """One call of the PAM module. `_end` starts as a denial, and only `_approve` can change it to
-    an approval."""
+    """One call of the PAM module. Whatever happens, it ends as denied unless `_approve` has seen an
+    approval, and a denial that comes before the module has its result takes that back."""
 
     def __init__(self, host: Host, module: Module, caller: Caller, start: Start) -> None:
         self._host: Final = host
@@ -50,33 +52,26 @@ class HostSignOn:
         self._caller: Final = caller
         self._start: Final = start
         self._id: Final = sign_on_id.generate()
+        self._steps: Final = Steps(host.clock())
         self._end = SignOnEnd.STOPPED
-        self._began: Final = host.clock()
         self._approval: Approval | None = None
         self._standing = AccountStanding()
         self._scope = trio.CancelScope()
-        self._shown: float | None = None
 
     async def run(self) -> None:
         """The result reaches the module before CONFIRM is waited for; one log line at the end."""
         try:
-            await self._sign_on()
-            await self._tell()
-            ended = self._host.clock()
-            if self._approval is not None:
-                try:
-                    await self._approval.finish()
-                except StoreError as error:
-                    _log.error("store failed", sign_on_id=self._short_id, reason=str(error))
-            self._report(ended)
-        except trio.Cancelled:
-            with trio.CancelScope(shield=True):  # the agent stops: a short word, then the end
-                await self._tell()
-            self._report(self._host.clock())
-            raise
+            try:
+                await self._sign_on()
+            finally:
+                self._mark("ended")
+                with trio.CancelScope(shield=True):  # a stopping agent says so, too
+                    await self._tell()
+            await self._finish()
         finally:
             if self._approval is not None:
                 self._approval.abandon()
+            self._report()
 
     # ---- the way to a decision -------------------------------------------------------------------
 
@@ -100,15 +95,19 @@ class HostSignOn:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_module)
                 try:
-                    await self._approve(place, display)
+                    end = await self._approve(place, display)
                 except StoreError as error:
-                    _log.error("store failed", sign_on_id=self._short_id, reason=str(error))
-                    self._end = SignOnEnd.STORE_FAILED
+                    self._log_store(error)
+                    end = SignOnEnd.STORE_FAILED
                 except ModuleGoneError:
-                    self._end = SignOnEnd.CANCELLED
+                    end = SignOnEnd.CANCELLED
+                # Nothing awaits between an approval's RECEIPT and this line: it is void here, or
+                # the device was told the truth.
+                await trio.lowlevel.checkpoint_if_cancelled()
+                self._end = end
                 nursery.cancel_scope.cancel()
 
-    async def _approve(self, place: Place, display: Display) -> None:
+    async def _approve(self, place: Place, display: Display) -> SignOnEnd:
         """Raises StoreError or ModuleGoneError."""
         host, user = self._host, self._start.user
         devices = await host.accounts.devices(user)
@@ -119,20 +118,16 @@ class HostSignOn:
                 self._id,
                 Mode.PASSCODE,
                 place.passcode,
-                usable(devices, host.wall_clock()),
+                asked(devices, host.wall_clock()),
+                self._steps,
                 self._context,
             ),
         )
         if not await approval.queue():
-            self._end = SignOnEnd.UNAVAILABLE
-            return
+            return SignOnEnd.UNAVAILABLE
         await self._show(place.passcode, display)
-        self._shown = host.clock()
-        end = await approval.decision()
-        if end is not SignOnEnd.APPROVED:
-            await host.accounts.note_unsuccessful(user)
-        if not self._scope.cancel_called:
-            self._end = end
+        self._mark("shown")
+        return await approval.decision()
 
     async def _show(self, code: str, display: Display) -> None:
         host = self._host
@@ -149,15 +144,37 @@ class HostSignOn:
             while True:
                 kind, _answer = await self._module.receive()
                 if kind is not RecordType.ANSWER:
-                    self._end = SignOnEnd.CONVERSATION_FAILED
-                    break
+                    self._give_up(SignOnEnd.CONVERSATION_FAILED)
+                    return
         except (ModuleGoneError, ProtocolError):
-            self._end = SignOnEnd.CANCELLED
-        self._scope.cancel()
+            self._give_up(SignOnEnd.CANCELLED)
 
     def _revoked(self) -> None:
-        self._end = SignOnEnd.REVOKED
+        self._give_up(SignOnEnd.REVOKED)
+
+    def _give_up(self, end: SignOnEnd) -> None:
+        """The first reason stays, but no approval stands against one."""
+        if self._end in (SignOnEnd.STOPPED, SignOnEnd.APPROVED):
+            self._end = end
         self._scope.cancel()
+
+    async def _finish(self) -> None:
+        """What is left to do for the device and for the account when PAM has its result."""
+        approval, session = self._approval, None
+        if approval is None or "shown" not in self._steps.at:
+            return
+        try:
+            session = approval.session
+            if session is not None and (
+                session.decided is not None or self._end is SignOnEnd.UNDECIDED
+            ):
+                await approval.finish()
+            approval.abandon()
+            # A decision that moved the ratchet has been counted with it.
+            if session is None or session.decided is not Decided.MOVED:
+                await self._host.accounts.note_unsuccessful(self._start.user)
+        except StoreError as error:
+            self._log_store(error)
 
     # ---- what others learn of it -----------------------------------------------------------------
 
@@ -190,17 +207,16 @@ class HostSignOn:
     def _short_id(self) -> str:
         return sign_on_id.display(self._id)
 
-    def _report(self, ended: float) -> None:
+    def _mark(self, step: str) -> None:
+        self._steps.mark(step, self._host.clock())
+
+    def _log_store(self, error: StoreError) -> None:
+        _log.error("store failed", sign_on_id=self._short_id, reason=str(error))
+
+    def _report(self) -> None:
         """The canonical line of this sign-on. Steps in seconds from its start."""
-        start, approval = self._start, self._approval
-        device = None if approval is None else approval.device
-        steps: dict[str, float] = {}
-        if approval is not None:
-            before = approval.started - self._began
-            steps = {step: round(before + at, 6) for step, at in approval.times.items()}
-        if self._shown is not None:
-            steps["shown"] = round(self._shown - self._began, 6)
-        steps["ended"] = round(ended - self._began, 6)
+        start, host = self._start, self._host
+        session = None if self._approval is None else self._approval.session
         _log.info(
             "sign-on ended",
             sign_on_id=self._short_id,
@@ -210,8 +226,8 @@ class HostSignOn:
             remote=start.rhost,
             tty=start.tty,
             caller=self._caller.uid,
-            device=None if device is None else device.id,
-            relay="" if approval is None else approval.relay,
-            began=round(self._host.wall_clock() - (self._host.clock() - self._began), 6),
-            steps=steps,
+            device=None if session is None else session.device.id,
+            relay="" if session is None else str(session.handle.link.address),
+            began=round(host.wall_clock() - (host.clock() - self._steps.began), 6),
+            steps=self._steps.at,
         )

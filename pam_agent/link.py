@@ -6,14 +6,32 @@ seconds of one steady clock and are passed in.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
+from pam_agent.link_events import (
+    Event,
+    FrameCame,
+    LinkLost,
+    Pairing,
+    RelayRequest,
+    WasClosed,
+    WasPaired,
+    WasQueued,
+    WasRefused,
+)
 from protocol import messages
 from protocol.agent_auth import AgentHandshake
 from protocol.errors import ProtocolError
 from protocol.frames import FrameReader, encode_frame, encode_preface
-from protocol.limits import LINK_SILENCE, MAX_LINK_FRAME, PING_INTERVAL
+from protocol.limits import (
+    LINK_SILENCE,
+    MAX_LINK_FRAME,
+    MAX_REJECTS,
+    MAX_TRANSACTION_FRAMES,
+    MAX_UNKNOWN_FRAME,
+    PING_INTERVAL,
+)
 from protocol.messages import (
     FROM_RELAY,
     Attached,
@@ -33,67 +51,8 @@ from protocol.messages import (
     Reject,
 )
 
-MAX_OUT: Final = 256 * 1024
-"""Unsent bytes: more than all frames of all sign-ons that fit in a relay's quota at once."""
-
+_OWN_REASONS: Final = (CloseReason.WITHDRAWN, CloseReason.DONE)
 _NUMBERS: Final = 2**32
-
-
-@dataclass(frozen=True)
-class WasQueued:
-    """The relay has queued the request; the passcode may be shown."""
-
-
-@dataclass(frozen=True)
-class WasRefused:
-    """The relay does not take the request."""
-
-    reason: RefusedReason
-
-
-@dataclass(frozen=True)
-class WasPaired:
-    """A validator came with the tag at `tag_index`."""
-
-    tag_index: int
-    address: str
-
-
-@dataclass(frozen=True)
-class FrameCame:
-    """A frame of the validator."""
-
-    frame: bytes
-
-
-@dataclass(frozen=True)
-class WasClosed:
-    """The relay ended the request and its transaction."""
-
-    reason: CloseReason
-
-
-@dataclass(frozen=True)
-class LinkLost:
-    """The connection broke: the transaction is over, the request is queued by the next one."""
-
-
-Event = WasQueued | WasRefused | WasPaired | FrameCame | WasClosed | LinkLost
-
-
-class RelayRequest:
-    """One request at one relay. `expires` by the clock that the link is driven with."""
-
-    __slots__ = ("expires", "number", "paired", "queued", "sign_on_id", "tags")
-
-    def __init__(self, sign_on_id: bytes, tags: tuple[bytes, ...], expires: float) -> None:
-        self.sign_on_id: Final = sign_on_id
-        self.tags: Final = tags
-        self.expires: Final = expires
-        self.number: int | None = None
-        """Its number on the present connection, None when it is not sent."""
-        self.queued = False
-        self.paired = False
 
 
 class AgentLink:
@@ -106,51 +65,51 @@ class AgentLink:
         self._requests: dict[RelayRequest, None] = {}
         self._by_number: dict[int, RelayRequest] = {}
         self._next_number = 0
-        self._reader = FrameReader(MAX_LINK_FRAME)
+        self._reader = FrameReader(MAX_UNKNOWN_FRAME)
         self._handshake: AgentHandshake | None = None
         self._draining = False
         self._heard = 0.0
         self._pinged = False
+
+    def __len__(self) -> int:
+        """Requests that have not ended, sent or not."""
+        return len(self._requests)
 
     # ---- the connection --------------------------------------------------------------------------
 
     def connected(self, handshake: AgentHandshake, now: float) -> None:
         """A new connection is there: open it."""
         self._handshake = handshake
-        self._reader = FrameReader(MAX_LINK_FRAME)
+        self._reader = FrameReader(MAX_UNKNOWN_FRAME)
         self._heard = now
         self._pinged = self._draining = False
         self.out.clear()
         self.out += encode_preface(self._shard)
         self._send(handshake.hello())
 
-    def received(self, data: bytes, now: float) -> list[tuple[RelayRequest, Event]]:
-        """What the relay's bytes mean. Raises ProtocolError, after which the connection is void."""
+    def received(self, data: bytes, now: float) -> Iterator[tuple[RelayRequest, Event]]:
+        """What the relay's bytes mean; to be run to its end.
+
+        Raises ProtocolError, after which the connection is void. What came before it still counts.
+        """
         self._heard = now
         self._pinged = False
         self._reader.feed(data)
-        events: list[tuple[RelayRequest, Event]] = []
         while (body := self._reader.next_frame()) is not None:
             message = messages.decode(body, FROM_RELAY)
-            if self.up:
-                event = self._on_message(message)
-                if event is not None:
-                    events.append(event)
-            else:
+            if not self.up:
                 self._set_up(message, now)
-        return events
+            elif (event := self._on_message(message)) is not None:
+                yield event
 
     def disconnected(self) -> list[tuple[RelayRequest, Event]]:
         """The connection is gone; what was on it starts anew on the next."""
         self.up = False
         self.out.clear()
         self._by_number.clear()
-        lost: list[tuple[RelayRequest, Event]] = []
         for request in self._requests:
-            request.number = None
-            request.queued = request.paired = False
-            lost.append((request, LinkLost()))
-        return lost
+            request.reset()
+        return [(request, LinkLost()) for request in self._requests]
 
     def tick(self, now: float) -> float:
         """Ping when it is time; the moment to call again. Raises ProtocolError on long silence."""
@@ -170,6 +129,7 @@ class AgentLink:
             case Attached():
                 self._handshake.attached(message)
                 self.up = True
+                self._reader.max_body = MAX_LINK_FRAME
                 for request in self._requests:
                     self._queue(request, now)
             case _:
@@ -186,33 +146,50 @@ class AgentLink:
             case Queued() | Refused() | Paired() | Data() | Close():
                 request = self._by_number.get(message.request)
                 if request is not None:  # else it was withdrawn, and the relay does not know yet
-                    return request, self._on_request(request, message)
+                    event = self._on_request(request, message)
+                    return None if event is None else (request, event)
             case _:
                 raise ProtocolError("message after the link's set-up")
         return None
 
     def _on_request(
         self, request: RelayRequest, message: Queued | Refused | Paired | Data | Close
-    ) -> Event:
+    ) -> Event | None:
         match message:
             case Queued() if not request.queued:
                 request.queued = True
                 return WasQueued()
+            case Refused(reason=RefusedReason.DRAINING) if not request.queued:
+                self._draining = True
+                del self._by_number[message.request]
+                request.reset()
+                return None  # the next connection queues it: a relay that restarts costs nothing
             case Refused() if not request.queued:
                 self.forget(request)
                 return WasRefused(message.reason)
-            case Paired() if request.queued and not request.paired:
-                if message.tag_index >= len(request.tags):
-                    raise ProtocolError("Paired with a tag that the request does not have")
-                request.paired = True
-                return WasPaired(message.tag_index, message.address)
-            case Data() if request.paired:
-                return FrameCame(message.frame)
-            case Close():
+            case Paired() if request.queued and request.pairing is None:
+                return self._paired(request, message)
+            case Data() if request.pairing is not None:
+                request.pairing.frames += 1
+                if request.pairing.frames > MAX_TRANSACTION_FRAMES:
+                    raise ProtocolError("more frames than a transaction has")
+                return FrameCame(request.pairing, message.frame)
+            case Data() if request.pairings:
+                return None  # of a validator that was rejected, and the relay did not know yet
+            case Close() if message.reason not in _OWN_REASONS:
                 self.forget(request)
                 return WasClosed(message.reason)
             case _:
                 raise ProtocolError("message out of place in a request")
+
+    def _paired(self, request: RelayRequest, message: Paired) -> WasPaired:
+        if message.tag_index >= len(request.tags):
+            raise ProtocolError("Paired with a tag that the request does not have")
+        request.pairings += 1
+        if request.pairings > MAX_REJECTS + 1:
+            raise ProtocolError("more validators than a request may see")
+        request.pairing = Pairing(message.tag_index, message.address)
+        return WasPaired(request.pairing)
 
     # ---- requests --------------------------------------------------------------------------------
 
@@ -226,26 +203,25 @@ class AgentLink:
         """Nothing more is wanted of it, and nothing is told to the relay."""
         self._requests.pop(request, None)
         if request.number is not None:
-            self._by_number.pop(request.number, None)
-            request.number = None
+            del self._by_number[request.number]
+        request.reset()
 
-    def send_frame(self, request: RelayRequest, frame: bytes) -> None:
+    def send_frame(self, request: RelayRequest, pairing: Pairing, frame: bytes) -> None:
         """To the validator, when it is still there."""
-        if request.number is not None and request.paired:
+        if request.number is not None and request.pairing is pairing:
             self._send(Data(request.number, frame))
 
-    def reject(self, request: RelayRequest) -> None:
+    def reject(self, request: RelayRequest, pairing: Pairing) -> None:
         """This validator was no good; the request waits for another one."""
-        if request.number is not None and request.paired:
-            request.paired = False
+        if request.number is not None and request.pairing is pairing:
+            request.pairing = None
             self._send(Reject(request.number))
 
     def close(self, request: RelayRequest, reason: CloseReason) -> None:
         """The request is over; `reason` is WITHDRAWN or DONE."""
-        number = request.number
+        if request.number is not None:
+            self._send(Close(request.number, reason))
         self.forget(request)
-        if number is not None:
-            self._send(Close(number, reason))
 
     def _queue(self, request: RelayRequest, now: float) -> None:
         ttl = math.ceil(request.expires - now)

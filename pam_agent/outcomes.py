@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from pam_agent.local_wire import Result
+from pam_agent.records import Decided
+from protocol.signon_messages import SignOnOutcome, Verdict
 
 
 class SignOnEnd(StrEnum):
@@ -55,3 +57,27 @@ RESULT: Final[Mapping[SignOnEnd, Result]] = {
 
 def result_of(end: SignOnEnd) -> Result:
     return RESULT.get(end, Result.DENIED)
+
+
+def concluded(
+    decided: Decided, verdict: Verdict, *, in_time: bool, wanted: bool
+) -> tuple[SignOnOutcome, SignOnEnd]:
+    """What RECEIPT tells the device of a DECISION, and how the sign-on ends.
+
+    `decided` is what the store made of it; OVERTAKEN has no RECEIPT and does not come here.
+    `wanted` is false when the sign-on was given up while the decision was being stored. Only one
+    way lets anybody in.
+    """
+    if decided is not Decided.MOVED:
+        return SignOnOutcome.DISABLED, SignOnEnd.DISABLED
+    if not wanted:
+        return SignOnOutcome.REFUSED, SignOnEnd.CANCELLED
+    match verdict:
+        case Verdict.APPROVE if in_time:
+            return SignOnOutcome.SIGNED_ON, SignOnEnd.APPROVED
+        case Verdict.APPROVE:
+            return SignOnOutcome.TOO_LATE, SignOnEnd.UNDECIDED
+        case Verdict.REPORT:
+            return SignOnOutcome.REFUSED, SignOnEnd.REPORTED
+        case Verdict.DENY:
+            return SignOnOutcome.REFUSED, SignOnEnd.DENIED

@@ -96,10 +96,22 @@ def in_backoff(backoff_until: float, now: float) -> bool:
     return 0 < backoff_until - now <= MAX_BACKOFF
 
 
-def usable(devices: Iterable[Device], now: float) -> tuple[Device, ...]:
-    """The devices that a sign-on may be queued for, at most MAX_TAGS; `now` in Unix seconds."""
-    return tuple(
-        device
-        for device in devices
-        if device.proved and device.disabled is None and not in_backoff(device.backoff_until, now)
-    )[:MAX_TAGS]
+def answered(device: Device, now: float) -> bool:
+    """Whether an H1 of a device is looked at; `now` in Unix seconds.
+
+    Of a device that the clone alarm disabled, it is: its owner is told so, and nobody is let in. Of
+    one that failures disabled it is not: every answer would tell a thief whether a PIN was right,
+    and the PIN may be that of other enrolments.
+    """
+    if device.disabled is DisabledReason.FAILURES:
+        return False
+    return not in_backoff(device.backoff_until, now)
+
+
+def asked(devices: Iterable[Device], now: float) -> tuple[Device, ...]:
+    """The devices under whose tags a sign-on is queued, at most MAX_TAGS; `now` in Unix seconds.
+
+    Those that can sign on come first.
+    """
+    found = [each for each in devices if each.proved and answered(each, now)]
+    return tuple(sorted(found, key=lambda each: each.disabled is not None))[:MAX_TAGS]

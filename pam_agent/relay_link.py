@@ -1,6 +1,5 @@
 """shell. Keeps one relay connected, and moves bytes between it and the link's pure half."""
 
-import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,16 @@ import structlog
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from pam_agent.link import MAX_OUT, AgentLink, Event, RelayRequest
+from pam_agent.link import AgentLink
+from pam_agent.link_events import (
+    Event,
+    LinkLost,
+    Pairing,
+    RelayRequest,
+    WasClosed,
+    WasRefused,
+)
+from pam_agent.retries import Retries
 from protocol.address import TcpAddress, UnixAddress
 from protocol.agent_auth import AgentHandshake
 from protocol.errors import ProtocolError
@@ -22,47 +30,36 @@ CONNECT_TIMEOUT: Final = 5.0
 SET_UP_TIMEOUT: Final = 5.0
 """Seconds from the connection to Attached."""
 
-FIRST_RETRY: Final = 0.25
-"""Seconds, at most, before the first new attempt; doubled by each further one."""
+MAX_WAITING: Final = 64
+"""Events of one request that wait to be looked at: more than three whole transactions. They are
+counted for each request, so that a relay that floods one stops no other relay's."""
 
-LAST_RETRY: Final = 15.0
-"""Seconds, at most, between attempts: agents of a whole network spread over it (full jitter), and a
-relay that is back has them all again soon."""
-
-EVENTS: Final = 64
-"""Events that one request may have waiting: twice a transaction's frames. A relay that sends more
-breaks the protocol."""
+MAX_OUT: Final = 256 * 1024
+"""Unsent bytes: more than all frames of all sign-ons that fit in a relay's quota at once."""
 
 READ: Final = 65536
-
-
-@dataclass(frozen=True)
-class RelayEvent:
-    """What happened to a request at one relay."""
-
-    handle: "RequestHandle"
-    event: Event
-
-
-Inbox = trio.MemorySendChannel[RelayEvent]
 
 
 class RequestHandle:
     """A request at one relay, in the hands of a sign-on."""
 
-    def __init__(self, link: "RelayLink", request: RelayRequest, inbox: Inbox) -> None:
+    def __init__(
+        self, link: "RelayLink", request: RelayRequest, inbox: Callable[["RelayEvent"], None]
+    ) -> None:
         self.link: Final = link
         self.request: Final = request
         self.inbox: Final = inbox
+        self.waiting = 0
+        """Events that were delivered and not looked at yet; whoever takes one counts it down."""
 
-    def send(self, frame: bytes) -> None:
-        """One frame to the validator."""
-        self.link.protocol.send_frame(self.request, frame)
+    def send(self, pairing: Pairing, frame: bytes) -> None:
+        """One frame to this validator, when it is still there."""
+        self.link.protocol.send_frame(self.request, pairing, frame)
         self.link.wake()
 
-    def reject(self) -> None:
+    def reject(self, pairing: Pairing) -> None:
         """This validator was no good; wait for another."""
-        self.link.protocol.reject(self.request)
+        self.link.protocol.reject(self.request, pairing)
         self.link.wake()
 
     def close(self, reason: CloseReason) -> None:
@@ -70,6 +67,14 @@ class RequestHandle:
         self.link.protocol.close(self.request, reason)
         self.link.release(self)
         self.link.wake()
+
+
+@dataclass(frozen=True)
+class RelayEvent:
+    """What happened to a request at one relay."""
+
+    handle: RequestHandle
+    event: Event
 
 
 class RelayLink:
@@ -92,10 +97,21 @@ class RelayLink:
         self._handles: dict[RelayRequest, RequestHandle] = {}
         self._wake = trio.Event()
         self._connection = trio.CancelScope()
+        self._up_since = 0.0
+        self._reason = ""
         self._log = structlog.get_logger().bind(relay=str(address))
 
+    @property
+    def requests(self) -> int:
+        """How many have not ended."""
+        return len(self._handles)
+
     def submit(
-        self, sign_on_id: bytes, tags: tuple[bytes, ...], expires: float, inbox: Inbox
+        self,
+        sign_on_id: bytes,
+        tags: tuple[bytes, ...],
+        expires: float,
+        inbox: Callable[[RelayEvent], None],
     ) -> RequestHandle:
         """Queue a request until `expires`, over as many connections as it takes."""
         request = RelayRequest(sign_on_id, tags, expires)
@@ -112,55 +128,67 @@ class RelayLink:
     def wake(self) -> None:
         """There is something to send."""
         self._wake.set()
-        if len(self.protocol.out) > MAX_OUT:  # the relay does not read
-            self._connection.cancel()
+        if len(self.protocol.out) > MAX_OUT:
+            self._end("the relay does not read")
+
+    # ---- the connection --------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
-        attempt = 0
+        retries = Retries()
+        told = False
         while True:
             try:
                 with trio.fail_after(CONNECT_TIMEOUT):
                     stream = await self._connect()
-            except (OSError, trio.TooSlowError) as error:
-                self._log.debug("no connection", error=type(error).__name__)
+            # UnicodeError: a host name that cannot be one (IDNA).
+            except (OSError, UnicodeError, trio.TooSlowError) as error:
+                tell = self._log.debug if told else self._log.warning
+                tell("no connection", error=str(error) or type(error).__name__)
+                told = True
             else:
                 async with stream:
-                    reason = await self._serve(stream)
-                if self.protocol.up:
-                    attempt = 0
-                self._log.warning("link lost", reason=reason, was_up=self.protocol.up)
-                for request, event in self.protocol.disconnected():
-                    # A request whose relay flooded it may miss this; it ends by its own deadline.
-                    with contextlib.suppress(ProtocolError):
-                        self._deliver(request, event)
-            await trio.sleep(random.uniform(0, min(LAST_RETRY, FIRST_RETRY * 2**attempt)))  # noqa: S311
-            attempt = min(attempt + 1, 16)
+                    await self._serve(stream)
+                told = False
+                self._lost(retries)
+            await trio.sleep(retries.pause(random.random()))  # noqa: S311
 
     async def _connect(self) -> trio.SocketStream:
         if isinstance(self.address, UnixAddress):
             return await trio.open_unix_socket(self.address.path)
         return await trio.open_tcp_stream(self.address.host, self.address.port)
 
-    async def _serve(self, stream: trio.SocketStream) -> str:
-        """One connection, until it is over; why it is."""
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        """One connection, until it is over."""
         by_key = isinstance(self.address, TcpAddress)
         handshake = AgentHandshake(
             self._own_key if by_key else None, self._relay_key if by_key else None
         )
         self.protocol.connected(handshake, self._clock())
-        reason = "closed"
+        self._reason = ""
         async with trio.open_nursery() as nursery:
             self._connection = nursery.cancel_scope
             nursery.start_soon(self._write, stream)
             try:
                 await self._read(stream)
+                self._end("closed by the relay")
             except ProtocolError as error:
-                reason = str(error)
+                self._end(str(error))
             except trio.BrokenResourceError:
-                reason = "broken"
-            nursery.cancel_scope.cancel()
-        return reason
+                self._end("the connection broke")
+
+    def _end(self, reason: str) -> None:
+        """End the present connection; the first reason is the one."""
+        self._reason = self._reason or reason
+        self._connection.cancel()
+
+    def _lost(self, retries: Retries) -> None:
+        was_up = self.protocol.up
+        up_for = self._clock() - self._up_since if was_up else 0.0
+        retries.ended(up_for)
+        self._log.warning("link lost", reason=self._reason, up=round(up_for, 3))
+        for request, event in self.protocol.disconnected():
+            self._deliver(request, event)
 
     async def _read(self, stream: trio.SocketStream) -> None:
         """Until the relay closes. Raises ProtocolError or trio.BrokenResourceError."""
@@ -181,6 +209,7 @@ class RelayLink:
             for request, event in self.protocol.received(bytes(data), self._clock()):
                 self._deliver(request, event)
             if self.protocol.up and not was_up:
+                self._up_since = self._clock()
                 self._log.info("link up")
 
     async def _write(self, stream: trio.SocketStream) -> None:
@@ -194,16 +223,25 @@ class RelayLink:
                 self._wake = trio.Event()
                 await self._wake.wait()
         except trio.BrokenResourceError:
-            self._connection.cancel()
+            self._end("the connection broke")
 
     def _deliver(self, request: RelayRequest, event: Event) -> None:
-        """Raises ProtocolError when the relay sends more than a transaction has."""
-        handle = self._handles.get(request)
-        if handle is None:
-            return
-        try:
-            handle.inbox.send_nowait(RelayEvent(handle, event))
-        except trio.WouldBlock:
-            raise ProtocolError("the relay floods a request") from None
-        except trio.BrokenResourceError:
-            self.release(handle)
+        """Raises ProtocolError when the relay sends more than anybody can look at.
+
+        Never for LinkLost, which comes once for each connection.
+        """
+        handle = self._handles[request]
+        match event:
+            case WasRefused(reason):
+                self._log.warning("request refused", reason=reason.name.lower())
+                self.release(handle)
+            case WasClosed():
+                self.release(handle)
+            case LinkLost():
+                pass
+            case _ if handle.waiting >= MAX_WAITING:
+                raise ProtocolError("the relay floods a request")
+            case _:
+                pass
+        handle.waiting += 1
+        handle.inbox(RelayEvent(handle, event))

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Callable
 
 import structlog
 import trio
@@ -15,7 +16,7 @@ from pam_agent.host_signon import serve_module
 from pam_agent.policy import MAX_SIGN_ONS
 from pam_agent.relay_link import RelayLink
 from pam_agent.settings import Config
-from pam_agent.unix_listener import serve_connections, unix_listener
+from pam_agent.unix_listener import peer_uid, serve_connections, unix_listener
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -26,14 +27,17 @@ def boot_time() -> float:
 
 
 async def serve(
-    config: Config, *, task_status: trio.TaskStatus[Host] = trio.TASK_STATUS_IGNORED
+    config: Config,
+    *,
+    clock: Callable[[], float] = boot_time,
+    task_status: trio.TaskStatus[Host] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run until cancelled. Raises StoreError, or ListenError, before it has started."""
     async with (
         Accounts.open(config.state, time.time()) as accounts,
         unix_listener(config.socket, local_socket.MODE) as listener,
     ):
-        host = await _host(config, accounts)
+        host = await _host(config, accounts, clock)
         admin = Admin(accounts, host.label, functools.partial(_enrol, host), host.waiting.revoke)
         async with trio.open_nursery() as nursery:
             await nursery.start(admin.serve, config.admin_socket)
@@ -50,10 +54,10 @@ async def serve(
             task_status.started(host)
 
 
-async def _host(config: Config, accounts: Accounts) -> Host:
+async def _host(config: Config, accounts: Accounts, clock: Callable[[], float]) -> Host:
     identity = await accounts.identity()
     links = tuple(
-        RelayLink(relay.link, relay.key, identity.link, identity.shard, boot_time)
+        RelayLink(relay.link, relay.key, identity.link, identity.shard, clock)
         for relay in config.relays
     )
     return Host(
@@ -65,7 +69,7 @@ async def _host(config: Config, accounts: Accounts) -> Host:
         timers=config.timers,
         callers=config.callers,
         services=config.services,
-        clock=boot_time,
+        clock=clock,
         wall_clock=time.time,
     )
 
@@ -76,7 +80,13 @@ async def _enrol(host: Host, account: str, progress: Progress) -> None:
 
 async def _serve_one(host: Host, stream: trio.SocketStream) -> None:
     """One caller's bug must not end the others' sign-ons; without a result its module denies."""
+    uid = peer_uid(stream)
+    if not host.calls.enter(uid):
+        _log.debug("caller refused", uid=uid, reason="too many connections")
+        return
     try:
         await serve_module(host, stream)
     except Exception:
         _log.exception("sign-on failed unexpectedly")
+    finally:
+        host.calls.leave(uid)

@@ -1,9 +1,37 @@
-"""pure. Who waits for an approval now: limits, and passcodes that do not occur twice."""
+"""pure. Who waits for an approval now, and who calls: limits, passcodes that do not occur twice."""
 
 from collections.abc import Callable
 from typing import Final
 
 from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT
+
+MAX_CALLS_PER_UID: Final = 128
+"""Connections of one user other than root: twice what one account may wait for. Anybody may
+connect, and without this bound one user could hold every place and keep root's logins out."""
+
+
+class Calls:
+    """The connections of callers, by uid."""
+
+    def __init__(self, most_per_uid: int = MAX_CALLS_PER_UID) -> None:
+        self._most: Final = most_per_uid
+        self._count: dict[int, int] = {}
+
+    def enter(self, uid: int) -> bool:
+        """Whether one more connection may be served; if so, `leave` is owed for it."""
+        count = self._count.get(uid, 0)
+        if uid != 0 and count >= self._most:
+            return False
+        self._count[uid] = count + 1
+        return True
+
+    def leave(self, uid: int) -> None:
+        self._count[uid] -= 1
+        if not self._count[uid]:
+            del self._count[uid]
+
+    def __len__(self) -> int:
+        return sum(self._count.values())
 
 
 class Place:
@@ -48,6 +76,9 @@ class Waiting:
         self._places.setdefault(account, {})[passcode] = place
         self._count += 1
         return place
+
+    def __len__(self) -> int:
+        return self._count
 
     def leave(self, place: Place) -> None:
         """To be called once for each place."""

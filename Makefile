@@ -8,20 +8,25 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run test check coverage lock clean module packages
+.PHONY: all run environment module packages check coverage test lock clean
 
-all: $(VENV)/.run module
+all: environment module
 
 # ---- the demonstration -------------------------------------------------------------------------
 # AUTO=1 approves on a demo device, AUTO=deny denies; without either, you are the device.
 
-run: $(VENV)/.run module
+run: environment module
 	@$(BIN)/python deploy/demo
 
 # ---- environment -------------------------------------------------------------------------------
 
+# A relay's machine and a device need the environment only, and no compiler.
+NEEDS := environment $(if $(filter-out environment,$(or $(MAKECMDGOALS),all)),module)
+
 packages:
-	@deploy/demo/packages
+	@deploy/demo/packages $(NEEDS)
+
+environment: $(VENV)/.run
 
 $(VENV)/.run: requirements.txt pyproject.toml | packages
 	@echo "Making the environment in $(VENV) ..."

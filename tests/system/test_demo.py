@@ -157,7 +157,7 @@ def test_missing_packages_are_named_in_one_command(tmp_path: Path) -> None:
         pytest.skip("no apt-get here")
     as_other = AS_NOBODY if os.geteuid() == 0 else []
     ended = subprocess.run(
-        [*as_other, "bash", "-s"],
+        [*as_other, "bash", "-s", "environment", "module"],
         input=PACKAGES.read_text(),
         env={"PATH": os.environ["PATH"], "PYTHON": "/usr/bin/python3", "CC": "no-such-compiler"},
         capture_output=True,

@@ -2,7 +2,15 @@ import msgspec
 import pytest
 
 from pam_agent import policy
-from pam_agent.policy import Timers, backoff_seconds, disabled_by, in_backoff, may_ask, usable
+from pam_agent.policy import (
+    Timers,
+    answered,
+    asked,
+    backoff_seconds,
+    disabled_by,
+    in_backoff,
+    may_ask,
+)
 from pam_agent.records import Decided, DisabledReason
 from protocol.limits import MAX_TAGS, VERSION
 from protocol.ratchet import Generation, Ratchet
@@ -63,21 +71,35 @@ def test_in_backoff(until: float, now: float, pausing: bool) -> None:
     assert in_backoff(until, now) is pausing
 
 
-def test_usable_leaves_out_what_may_not_be_asked() -> None:
-    good = device(1)
+def test_asked_leaves_out_what_may_not_be_asked() -> None:
+    good, pausing = device(1), device(4, backoff_until=1010.0)
     devices = (
-        good,
         device(2, proved=False),
-        device(3, disabled=DisabledReason.CLONE),
-        device(4, backoff_until=1010.0),
+        device(3, disabled=DisabledReason.FAILURES),
+        pausing,
+        good,
     )
-    assert usable(devices, 1000.0) == (good,)
-    assert usable(devices, 1010.0) == (good, devices[3])
+    assert asked(devices, 1000.0) == (good,)
+    assert asked(devices, 1010.0) == (pausing, good)
 
 
-def test_usable_stops_at_the_tags_of_one_request() -> None:
+def test_a_cloned_device_is_asked_last_so_that_its_owner_is_told() -> None:
+    cloned = device(1, disabled=DisabledReason.CLONE)
+    good = tuple(device(number) for number in range(2, MAX_TAGS + 1))
+    assert asked((cloned, *good), 0.0) == (*good, cloned)
+    assert asked((cloned, *good, device(99)), 0.0) == (*good, device(99))
+
+
+def test_asked_stops_at_the_tags_of_one_request() -> None:
     devices = tuple(device(number) for number in range(MAX_TAGS + 3))
-    assert usable(devices, 0.0) == devices[:MAX_TAGS]
+    assert asked(devices, 0.0) == devices[:MAX_TAGS]
+
+
+def test_a_device_that_failures_disabled_is_not_answered() -> None:
+    assert answered(device(), 0.0)
+    assert answered(device(disabled=DisabledReason.CLONE), 0.0)
+    assert not answered(device(disabled=DisabledReason.FAILURES), 0.0)
+    assert not answered(device(backoff_until=1.0), 0.0)
 
 
 def test_only_a_moved_ratchet_is_true() -> None:

@@ -17,7 +17,7 @@ from validator import enroll_command, screen, sign_on_command
 from validator.attempt import TimelineLog
 from validator.errors import BusyError, KeyStoreError
 from validator.keystore import KeyStore, location
-from validator.layout import paragraph
+from validator.layout import Line, paragraph
 from validator.limits import LOCK_SECONDS
 from validator.outcomes import ExitCode
 from validator.pick import picked
@@ -120,7 +120,7 @@ def hosts(as_json: bool) -> int:
         listing = store.listing()
     records = distinct(listing.records)
     if as_json:
-        click.echo(json.dumps([_public(record) for record in records], indent=2))
+        terminal.show([Line(json.dumps([_public(record) for record in records], indent=2))])
     else:
         terminal.show(screen.hosts_lines(records, screen.View(terminal.width, time.time())))
     terminal.complain(*map(str, listing.refused))
@@ -156,9 +156,13 @@ def forget(host: str, user: str | None, yes: bool) -> int:
                 raise click.UsageError("there is no terminal to ask on: give --yes")
             if not click.confirm(f"Forget {label}? This device cannot sign on there any more"):
                 return ExitCode.NOT_SIGNED_ON
+
+        def waiting() -> None:
+            terminal.complain(f"A sign-on there is under way: waiting, up to {LOCK_SECONDS:g} s.")
+
         for same in listing.records:
             if (same.host, same.user) == (record.host, record.user):
-                with store.locked(same.record_id, LOCK_SECONDS, lambda: None) as locked:
+                with store.locked(same.record_id, LOCK_SECONDS, waiting) as locked:
                     locked.forget()
     text = f"Forgotten: {label}. Its administrator should remove this device there too."
     terminal.show(paragraph(text, terminal.width))

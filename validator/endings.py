@@ -103,8 +103,9 @@ def _unknown(end: Ending) -> Text:
 def _disabled(end: Ending) -> Text:
     return Tone.WARNING, (
         f"{end.host} has disabled this device for {end.user}, and nobody was let in.",
-        "Another copy of this device's keys was used, or this key store is an old copy (restored "
-        "from a backup, or moved from another machine).",
+        "Unless the administrator has just removed it, there are two copies of its keys: somebody "
+        "else has one, or this key store is an old copy (restored from a backup, or moved from "
+        "another machine).",
         f"1. If you did not copy or restore it yourself, tell the administrator of {end.host} now: "
         "the keys of this device may be stolen.",
         f"2. Have the administrator remove this device of {end.user} and make a new enrolment.",

@@ -25,7 +25,7 @@ from validator.first_answer import NoAnswer
 from validator.keypress import Special
 from validator.keystore import KeyStore
 from validator.layout import Line, Tone, paragraph
-from validator.limits import LOCK_SECONDS, PROOF_SECONDS
+from validator.limits import PROOF_SECONDS
 from validator.outcomes import EXIT_CODES, ExitCode, Outcome
 from validator.record import Record
 from validator.terminal import Terminal
@@ -145,7 +145,7 @@ def _prove(
     log: TimelineLog,
 ) -> Ending:
     """Store the record, and prove to the host that it is stored."""
-    with store.locked(record.record_id, LOCK_SECONDS, lambda: None) as locked:
+    with store.locked(record.record_id, 0, lambda: None) as locked:  # nobody else knows it yet
         locked.write(record)
         decide = _decider(record, enrolled_keys.compare, yes, terminal)
         ending = attempt(locked, record, Mode.PROOF, "", decide, log, PROOF_SECONDS)
@@ -176,8 +176,7 @@ def _forget_replaced(
     for other in others:
         if (other.host, other.user) == (record.host, record.user):
             try:
-                with store.locked(other.record_id, LOCK_SECONDS, lambda: None) as locked:
+                with store.locked(other.record_id, 0, lambda: None) as locked:
                     locked.forget()
             except BusyError:
-                text = "An older enrolment is in use and was kept; enrolling again removes it."
-                terminal.show(paragraph(text, terminal.width), err=True)
+                terminal.complain("An older enrolment is being used, and was kept beside this one.")

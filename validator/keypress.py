@@ -59,15 +59,10 @@ class KeyReader:
         if byte == _ESCAPE:
             self._within = _Within.ESCAPE
             return None
-        match self._within:
-            case _Within.NOTHING:
-                return chr(byte) if byte in _PRINTABLE else ""
-            case _Within.ESCAPE:
-                self._within = {_CSI: _Within.CSI, _SS3: _Within.SS3}.get(byte, _Within.NOTHING)
-            case _Within.SS3:
-                self._within = _Within.NOTHING
-            case _Within.CSI if byte in _FINAL:
-                self._within = _Within.NOTHING
-            case _Within.CSI:
-                pass
+        if self._within is _Within.NOTHING:
+            return chr(byte) if byte in _PRINTABLE else ""
+        if self._within is _Within.ESCAPE:
+            self._within = {_CSI: _Within.CSI, _SS3: _Within.SS3}.get(byte, _Within.NOTHING)
+        elif self._within is _Within.SS3 or byte in _FINAL:
+            self._within = _Within.NOTHING
         return None

@@ -131,19 +131,20 @@ def hosts_lines(records: Sequence[Record], view: View) -> list[Line]:
             *field("Enrolled", times.moment(record.enrolled_at, view.zone), view.width),
             *field("Last used", used, view.width),
             *field("Generation", str(record.generation.number), view.width),
-            *field("State", *_state(record.state, view.width)),
+            *field("State", _STATES[record.state], view.width, _state_tone(record.state)),
         ]
     return lines
 
 
-def _state(state: State, width: int) -> tuple[str, int, Tone]:
-    match state:
-        case State.ACTIVE:
-            return "active", width, Tone.PLAIN
-        case State.UNPROVED:
-            return "not proved: the enrolment was broken off", width, Tone.WARNING
-        case State.DISABLED:
-            return "disabled: the host refuses this device", width, Tone.WARNING
+_STATES: Final = {
+    State.ACTIVE: "active",
+    State.UNPROVED: "not proved: the enrolment was broken off",
+    State.DISABLED: "disabled: the host refuses this device",
+}
+
+
+def _state_tone(state: State) -> Tone:
+    return Tone.PLAIN if state is State.ACTIVE else Tone.WARNING
 
 
 def choice_lines(records: Sequence[Record]) -> list[Line]:

@@ -5,7 +5,7 @@ import shutil
 import sys
 import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from typing import Final, TextIO, TypeVar
@@ -47,10 +47,20 @@ class Terminal:
 
     def show(self, lines: Iterable[Line], *, err: bool = False) -> None:
         """Write lines; with `err` to standard error, for what is not the command's result."""
-        colour = self._colour(sys.stderr if err else sys.stdout)
-        for line in lines:
-            text = _STYLES[line.tone](line.text) if colour else line.text
-            click.echo(text, err=err, color=colour)
+        stream = sys.stderr if err else sys.stdout
+        colour = self._colour(stream)
+        text = "\n".join(_STYLES[line.tone](line.text) if colour else line.text for line in lines)
+        self._write(stream, text + "\n" if text else "")
+
+    @staticmethod
+    def _write(stream: TextIO, text: str) -> None:
+        """Write and flush. Where nobody reads any more, the sign-on goes on and the code tells."""
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
     def complain(self, *texts: str) -> None:
         """Write to standard error, unwrapped: a path that is cut in two cannot be copied."""
@@ -70,7 +80,7 @@ class Terminal:
         """
         reader = KeyReader()
         with self._single_keys():
-            click.echo(question, nl=False)
+            self._write(sys.stdout, question)
             while True:
                 await trio.lowlevel.wait_readable(sys.stdin.fileno())
                 try:
@@ -97,5 +107,6 @@ class Terminal:
         try:
             yield
         finally:
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-            click.echo()
+            with suppress(termios.error):  # the terminal may be gone
+                termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+            self._write(sys.stdout, "\n")

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -49,6 +50,7 @@ class TerminalUser:
     """Reads the screen and presses keys."""
 
     def __init__(self, process: trio.Process, master: int) -> None:
+        self.hung_up = False
         self.process = process
         self.screen = ""
         self.raw = b""
@@ -78,6 +80,30 @@ class TerminalUser:
         assert "Traceback" not in self.screen, self.screen
         return code
 
+    def hang_up(self) -> None:
+        """The terminal goes away under the program."""
+        self.hung_up = True
+        os.close(self._master)
+
+    async def leave(self) -> int:
+        """Press Ctrl-C at a line that is being typed; the exit code.
+
+        More than once: a signal that comes after the prompt is written and before the line is
+        being read, Python notices at the next one only.
+        """
+        async with trio.open_nursery() as nursery:
+
+            async def press() -> None:
+                while True:
+                    with suppress(OSError):  # it may have ended just now
+                        self.press("\x03")
+                    await trio.sleep(0.1)
+
+            nursery.start_soon(press)
+            code = await self.ended()
+            nursery.cancel_scope.cancel()
+        return code
+
     @property
     def echoes(self) -> bool:
         """Whether the terminal shows what is typed."""
@@ -96,9 +122,15 @@ class TerminalUser:
 
 @asynccontextmanager
 async def at_terminal(
-    env: Mapping[str, str], *arguments: str, columns: int = 80
+    env: Mapping[str, str], *arguments: str, columns: int = 80, nohup: bool = False
 ) -> AsyncIterator[TerminalUser]:
-    """The program with a terminal of its own."""
+    """The program with a terminal of its own; with `nohup` it outlives it."""
+
+    def in_child() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        if nohup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     os.set_blocking(master, False)
@@ -109,14 +141,16 @@ async def at_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=in_child,
     )
     os.close(slave)
+    user = TerminalUser(process, master)
     try:
-        yield TerminalUser(process, master)
+        yield user
     finally:
         with suppress(ProcessLookupError):
             process.kill()
         with trio.CancelScope(shield=True):
             await process.wait()
-        os.close(master)
+        if not user.hung_up:
+            os.close(master)

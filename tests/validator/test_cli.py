@@ -7,6 +7,7 @@ import signal
 import textwrap
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -198,10 +199,15 @@ async def test_leaving_the_question_sends_nothing(
     assert waiting.decision is None
 
 
-async def test_a_terminal_that_goes_away_approves_nothing(agent: DirectAgent, record: Record, env):
+@pytest.mark.parametrize("nohup", [False, True])
+async def test_a_terminal_that_goes_away_approves_nothing(
+    agent: DirectAgent, record: Record, env, nohup: bool
+):
     waiting = agent.ask()
-    async with at_terminal(env, "sign-on", "web1", waiting.passcode) as user:
+    async with at_terminal(env, "sign-on", "web1", waiting.passcode, nohup=nohup) as user:
         await user.see(QUESTION)
+        user.hang_up()
+        assert await user.process.wait() == (5 if nohup else -signal.SIGHUP)
     await waiting.ended.wait()
     assert waiting.decision is None
 
@@ -241,8 +247,7 @@ async def test_interrupted_after_the_decision(agent: DirectAgent, record: Record
 async def test_interrupted_at_the_passcode(agent: DirectAgent, record: Record, env):
     async with at_terminal(env, "sign-on", "web1") as user:
         await user.see("Passcode that web1 shows: ")
-        user.press("\x03")
-        assert await user.ended() == 5
+        assert await user.leave() == 5
         assert "Given up" in user.screen
     assert agent.openings == []
 
@@ -309,6 +314,16 @@ async def test_an_enrolment_that_is_not_confirmed_is_forgotten(
         assert "Not enrolled" in user.screen
     assert stored(home) == ()
     assert not agent.devices[0].proved
+
+
+async def test_interrupted_while_the_host_answers(agent: DirectAgent, home: Path, env):
+    agent.faults[At.OPENING] = Fault.SILENCE
+    async with at_terminal(env, "enroll", agent.offer().encode()) as user:
+        await agent.misbehaved.wait()
+        user.press("\x03")
+        assert await user.ended() == 5
+        assert "not enrolled" in user.screen
+    assert stored(home) == ()
 
 
 async def test_forgetting_asks(agent: DirectAgent, record: Record, home: Path, env):
@@ -516,6 +531,9 @@ async def test_enrolment_without_a_terminal_needs_yes(agent: DirectAgent, env):
     done = await run(env, "enroll", agent.offer().encode())
     assert done.returncode == 2
     assert "--yes" in err(done)
+    done = await run(env, "enroll", "--yes")
+    assert done.returncode == 2
+    assert "give the enrolment code, or -" in err(done)
     assert agent.openings == []
 
 
@@ -591,6 +609,19 @@ async def test_enrolling_again_replaces_the_old_enrolment(
     (newer,) = stored(home)
     assert newer.record_id != record.record_id
     assert files(home) == [f"{newer.record_id}.enrolment", f"{newer.record_id}.lock"]
+
+
+async def test_an_old_enrolment_in_use_is_kept_and_the_new_one_counts(
+    agent: DirectAgent, record: Record, home: Path, env
+):
+    put(home, replace(record, enrolled_at=record.enrolled_at - 60))
+    with KeyStore(home) as store, store.locked(record.record_id, 0, lambda: None):
+        done = await run(env, "enroll", "--yes", agent.offer().encode())
+    assert done.returncode == 0
+    assert "was kept beside this one" in err(done)
+    assert len(stored(home)) == 2
+    done = await run(env, "sign-on", "web1", agent.ask().passcode, "--approve")
+    assert done.returncode == 0
 
 
 async def test_an_enrolment_whose_receipt_is_lost_is_kept_and_works(
@@ -718,6 +749,38 @@ async def test_overlapping_sign_ons_take_turns(agent: DirectAgent, record: Recor
     assert first.confirmed
     assert second.confirmed
     assert not agent.devices[0].disabled
+
+
+async def test_a_device_that_was_disabled_meanwhile_sends_nothing(
+    agent: DirectAgent, record: Record, home: Path, env
+):
+    with KeyStore(home) as store, ExitStack() as stack:
+        lock = store.locked(record.record_id, 0, lambda: None)
+        locked = stack.enter_context(lock)
+        async with at_terminal(env, "sign-on", "web1", agent.ask().passcode) as user:
+            await user.see("Another sign-on at web1 is under way")
+            locked.write(record.disabled())
+            stack.close()
+            assert await user.ended() == 6
+    assert agent.openings == []
+
+
+@pytest.mark.parametrize("arguments", [["hosts"], ["hosts", "--json"], ["sign-on", "web1"]])
+async def test_output_that_nobody_reads(
+    agent: DirectAgent, record: Record, env, arguments: list[str]
+):
+    waiting = agent.ask()
+    if arguments[0] == "sign-on":
+        arguments = [*arguments, waiting.passcode, "--approve"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with trio.fail_after(20):
+        done = await trio.run_process(
+            [*PROGRAM, *arguments], env=env, stdout=writing, capture_stderr=True, check=False
+        )
+    os.close(writing)
+    assert done.returncode == 0
+    assert done.stderr == b""
 
 
 async def test_an_old_copy_of_the_store_is_found_out(

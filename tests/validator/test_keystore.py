@@ -1,5 +1,6 @@
 """The key store on a real file system: who may read it, and what a crash at any point leaves."""
 
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -92,6 +93,15 @@ def test_forgetting_leaves_nothing(store: KeyStore, path: Path):
         locked.forget()
     assert list(path.iterdir()) == []
     assert store.listing() == keystore.Listing((), ())
+
+
+def test_what_cannot_be_forgotten_is_named(store: KeyStore, path: Path):
+    (path / (RECORD.record_id + ".tmp")).mkdir()  # in the way, also for root
+    with (
+        store.locked(RECORD.record_id, 0, nobody_waits) as locked,
+        pytest.raises(KeyStoreError, match=FILE),
+    ):
+        locked.forget()
 
 
 def test_other_files_are_left_alone(store: KeyStore, path: Path):
@@ -419,6 +429,18 @@ def test_two_enrolments_do_not_wait_for_each_other(store: KeyStore):
     other = record("web2", "alice")
     with store.locked(RECORD.record_id, 0, nobody_waits):
         write(store, other)
+
+
+def test_a_file_system_without_locks_is_named(store: KeyStore, path: Path, monkeypatch):
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(KeyStoreError, match=f"{RECORD.record_id}.lock.*No locks available"),
+        store.locked(RECORD.record_id, 0, nobody_waits),
+    ):
+        pass
 
 
 def hold_and_die(path: Path, record_id: str) -> None:

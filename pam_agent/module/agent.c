@@ -74,7 +74,7 @@ static int wait_at_most(const struct agent *agent, short events, int millisecond
                         bool *interrupted) {
     struct pollfd ready[] = {
         {.fd = agent->interrupts, .events = POLLIN}, /* poll() passes over a -1 */
-        {.fd = events == 0 ? -1 : agent->socket, .events = events},
+        {.fd = agent->socket, .events = events},
     };
     const int count = poll(ready, sizeof ready / sizeof *ready, milliseconds);
     *interrupted = count > 0 && ready[0].revents != 0;

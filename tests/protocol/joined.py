@@ -20,7 +20,7 @@ from protocol.signon_messages import (
     Verdict,
 )
 
-PASSCODE = "49217736"
+PASSCODE = "49217734"
 OTHER_PASSCODE = "00000000"
 AGENT = X25519PrivateKey.from_private_bytes(b"\xa1" * 32)
 DEVICE = X25519PrivateKey.from_private_bytes(b"\xd1" * 32)

@@ -35,7 +35,7 @@ from protocol.signon_messages import (
     Verdict,
 )
 
-PASSCODE = "49217736"
+PASSCODE = "49217734"
 PRIVATE = b"private key of X25519, 32 bytes."
 SECRET = b"a secret of thirty-two bytes:-)."
 SECRETS = (PRIVATE, SECRET, PASSCODE.encode())

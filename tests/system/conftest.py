@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.namespace import system_host, why_not
-from tests.support.programs import installation
+from tests.support.programs import VALIDATION, installation
 from tests.support.site import OTHER_LINES, SUDOERS, Site
 
 PROGRAMS = ("unshare", "setpriv", "setsid", "ssh", "ssh-keygen", "sshd", "sudo", "pamtester")
@@ -33,9 +33,11 @@ def folder(possible: None) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def site(folder: Path) -> AsyncIterator[Site]:
+async def site(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """Its parameter, if it has one, is how many seconds a passcode is valid."""
+    validation = getattr(request, "param", VALIDATION)
     host = system_host(folder, SUDOERS)
-    async with installation(host, folder) as parts:
+    async with installation(host, folder, validation=validation) as parts:
         for service in ("sshd", "sudo", "pamtester"):
             host.service(service, parts.auth_line + OTHER_LINES)
         yield Site(host, parts, folder)

@@ -85,18 +85,18 @@ class TerminalUser:
         self.hung_up = True
         os.close(self._master)
 
-    async def leave(self) -> int:
-        """Press Ctrl-C at a line that is being typed; the exit code.
+    async def insist(self, key: str) -> int:
+        """Press `key` again and again until the program ends; the exit code.
 
-        More than once: a signal that comes after the prompt is written and before the line is
-        being read, Python notices at the next one only.
+        Once is not enough for Ctrl-C at a line that is being typed: between the prompt and the
+        reading of the line Python takes no notice of it.
         """
         async with trio.open_nursery() as nursery:
 
             async def press() -> None:
                 while True:
                     with suppress(OSError):  # it may have ended just now
-                        self.press("\x03")
+                        self.press(key)
                     await trio.sleep(0.1)
 
             nursery.start_soon(press)

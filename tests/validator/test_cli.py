@@ -176,10 +176,9 @@ async def test_other_keys_decide_nothing(agent: DirectAgent, record: Record, env
         await user.see(QUESTION)
         for keys in ("x", "\x1b[a", "A", "aa", " ", "y"):
             user.press(keys)
-            await trio.sleep(0.02)  # each is a key press of its own to the terminal
+            await trio.sleep(0.02)  # most of them a key press of their own
         assert waiting.decision is None
-        user.press("r")
-        assert await user.ended() == 1
+        assert await user.insist("r") == 1
     assert waiting.decision is not None
     assert waiting.decision.verdict is Verdict.REPORT
 
@@ -247,7 +246,7 @@ async def test_interrupted_after_the_decision(agent: DirectAgent, record: Record
 async def test_interrupted_at_the_passcode(agent: DirectAgent, record: Record, env):
     async with at_terminal(env, "sign-on", "web1") as user:
         await user.see("Passcode that web1 shows: ")
-        assert await user.leave() == 5
+        assert await user.insist("\x03") == 5
         assert "Given up" in user.screen
     assert agent.openings == []
 

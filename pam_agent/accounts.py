@@ -8,36 +8,29 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from pam_agent.policy import (
-    DISABLING_FAILURE,
-    MAX_FAILURES_SINCE,
-    UNPROVED_SECONDS,
-    backoff_seconds,
-    disabled_by,
+from pam_agent import device_state
+from pam_agent.policy import UNPROVED_SECONDS
+from pam_agent.records import AccountStanding, AgentIdentity, Decided, Device
+from pam_agent.rows import (
+    read_device,
+    read_devices,
+    read_standing,
+    write_device,
+    write_ratchet,
+    write_standing,
 )
-from pam_agent.records import (
-    AccountStanding,
-    AgentIdentity,
-    Decided,
-    Device,
-    DisabledReason,
-)
-from pam_agent.schema import CURRENT, FILE_NAME, PENDING, StoreError, explain, open_store
+from pam_agent.schema import FILE_NAME, StoreError, explain, open_store
 from protocol.limits import MAX_TAGS
 from protocol.ratchet import Generation, Ratchet
 
 _T = TypeVar("_T")
-
-_DEVICE: Final = (
-    "SELECT id, account, name, public, rendezvous_root, failures, backoff_until, disabled,"
-    " proved, created, last_used FROM device"
-)
 
 
 class TooManyDevicesError(Exception):
@@ -89,27 +82,20 @@ class Accounts:
     async def devices(self, account: str) -> tuple[Device, ...]:
         """The proved devices of `account`, disabled ones too, the oldest first; at most MAX_TAGS.
 
-        None for an account that is unknown. policy.asked says which ones a sign-on asks. For each H1
-        the `device` is to be read again: another sign-on may have moved its ratchet meanwhile.
+        None for an account that is unknown; policy.asked says which ones a sign-on asks. For each
+        H1 `device` is to be read again: another sign-on may have moved its ratchet meanwhile.
         """
         return await self._transaction(
-            lambda db: _devices(db, "WHERE account = ? AND proved = 1", account)
+            lambda db: read_devices(db, "WHERE account = ? AND proved = 1", account)
         )
 
     async def device(self, device_id: int) -> Device:
         """One device as it stands now, proved or not. Raises DeviceGoneError."""
-        return await self._transaction(lambda db: _device(db, device_id))
+        return await self._transaction(lambda db: _present(db, device_id))
 
     async def account_standing(self, account: str) -> AccountStanding:
         """All zeros for an account that is unknown."""
-
-        def work(db: sqlite3.Connection) -> AccountStanding:
-            row = db.execute(
-                "SELECT last_success, failures_since FROM account WHERE name = ?", (account,)
-            ).fetchone()
-            return AccountStanding() if row is None else AccountStanding(*row)
-
-        return await self._transaction(work)
+        return await self._transaction(lambda db: read_standing(db, account))
 
     async def count_failure(self, device_id: int, now: float) -> Device:
         """Count an H1 that a holder of K_rv could not activate. The device as it then stands.
@@ -118,13 +104,10 @@ class Accounts:
         """
 
         def work(db: sqlite3.Connection) -> Device:
-            failures = min(_device(db, device_id).failures + 1, DISABLING_FAILURE)
-            db.execute(
-                "UPDATE device SET failures = ?, backoff_until = ?,"
-                " disabled = coalesce(disabled, ?) WHERE id = ?",
-                (failures, now + backoff_seconds(failures), disabled_by(failures), device_id),
-            )
-            return _device(db, device_id)
+            device = _present(db, device_id)
+            changed = device_state.failed(device, now)
+            write_device(db, device, changed)
+            return changed
 
         return await self._transaction(work)
 
@@ -141,38 +124,25 @@ class Accounts:
         """Move the ratchet for a verified DECISION under `base`, as it stands in the store now.
 
         `opened` is the device's ratchet as it was when H1 opened under `base`. `success` is an
-        approval in time; it ends the device's failures and is the account's last success. The
-        proof of a device that is not `proved` yet moves its ratchet and nothing else.
+        approval in time; it ends the device's failures and is the account's last success.
         """
 
         def work(db: sqlite3.Connection) -> Decided:
-            try:
-                device = _device(db, device_id)
-            except DeviceGoneError:
+            device = read_device(db, device_id)
+            if device is None:
                 return Decided.DISABLED
-            if device.disabled is not None:
-                return Decided.DISABLED
-            if device.ratchet.overtaken(base, opened):
-                return Decided.OVERTAKEN
-            ratchet = device.ratchet.decided(base, next_root)
-            if ratchet is None:
-                db.execute(
-                    "UPDATE device SET disabled = ? WHERE id = ?", (DisabledReason.CLONE, device_id)
+            decided, changed = device_state.decided(
+                device, base, next_root, opened=opened, success=success, now=now
+            )
+            write_device(db, device, changed)
+            if decided is Decided.MOVED and device.proved:
+                standing = (
+                    device_state.succeeded(now)
+                    if success
+                    else device_state.unsuccessful(read_standing(db, device.account))
                 )
-                return Decided.DISABLED
-            _store_ratchet(db, device_id, ratchet)
-            if device.proved and success:
-                db.execute(
-                    "UPDATE device SET failures = 0, backoff_until = 0, last_used = ? WHERE id = ?",
-                    (int(now), device_id),
-                )
-                db.execute(
-                    "UPDATE account SET last_success = ?, failures_since = 0 WHERE name = ?",
-                    (int(now), device.account),
-                )
-            elif device.proved:
-                _note_unsuccessful(db, device.account)
-            return Decided.MOVED
+                write_standing(db, device.account, standing)
+            return decided
 
         return await self._transaction(work)
 
@@ -180,22 +150,20 @@ class Accounts:
         """Move the ratchet for CONFIRM. Nothing to do when the device was revoked meanwhile."""
 
         def work(db: sqlite3.Connection) -> None:
-            try:
-                device = _device(db, device_id)
-            except DeviceGoneError:
-                return
-            ratchet = device.ratchet.confirmed(successor)
-            if ratchet != device.ratchet:
-                _store_ratchet(db, device_id, ratchet)
+            device = read_device(db, device_id)
+            if device is not None:
+                write_device(db, device, device_state.confirmed(device, successor))
 
         await self._transaction(work)
 
     async def note_unsuccessful(self, account: str) -> None:
-        """One more sign-on without success for the next CONTEXT to tell; unknown accounts: none.
+        """One more sign-on without success for the next CONTEXT to tell; unknown accounts: none."""
 
-        The count stays at MAX_FAILURES_SINCE.
-        """
-        await self._transaction(lambda db: _note_unsuccessful(db, account))
+        def work(db: sqlite3.Connection) -> None:
+            standing = device_state.unsuccessful(read_standing(db, account))
+            write_standing(db, account, standing)
+
+        await self._transaction(work)
 
     async def add_device(
         self,
@@ -220,7 +188,7 @@ class Accounts:
                 " VALUES (?, ?, ?, ?, ?) RETURNING id",
                 (account, name, public, rendezvous_root, int(now)),
             ).fetchone()[0]
-            _store_ratchet(db, device_id, Ratchet(Generation(0, ratchet_root)))
+            write_ratchet(db, device_id, Ratchet(Generation(0, ratchet_root)))
             return int(device_id)
 
         return await self._transaction(work)
@@ -233,14 +201,15 @@ class Accounts:
 
         def work(db: sqlite3.Connection) -> None:
             _remove_unproved(db, now)
-            _check_room(db, _device(db, device_id).account)
-            db.execute("UPDATE device SET proved = 1 WHERE id = ?", (device_id,))
+            device = _present(db, device_id)
+            _check_room(db, device.account)
+            write_device(db, device, replace(device, proved=True))
 
         await self._transaction(work)
 
     async def list_devices(self) -> tuple[Device, ...]:
         """Every device of every account, those not proved yet too, by account and age."""
-        return await self._transaction(lambda db: _devices(db, "", order="account, id"))
+        return await self._transaction(lambda db: read_devices(db, "", order="account, id"))
 
     async def revoke(self, account: str, device_id: int | None) -> tuple[Device, ...]:
         """Remove one device of `account`, or all (None). What was removed, which may be nothing.
@@ -250,7 +219,9 @@ class Accounts:
         """
 
         def work(db: sqlite3.Connection) -> tuple[Device, ...]:
-            chosen = _devices(db, "WHERE account = ? AND id = coalesce(?, id)", account, device_id)
+            chosen = read_devices(
+                db, "WHERE account = ? AND id = coalesce(?, id)", account, device_id
+            )
             db.executemany("DELETE FROM device WHERE id = ?", [(each.id,) for each in chosen])
             _remove_empty_accounts(db)
             return chosen
@@ -286,57 +257,11 @@ class Accounts:
         return result
 
 
-def _devices(
-    db: sqlite3.Connection, where: str, *values: object, order: str = "id"
-) -> tuple[Device, ...]:
-    rows = db.execute(f"{_DEVICE} {where} ORDER BY {order}", values).fetchall()
-    return tuple(_from_row(db, row) for row in rows)
-
-
-def _device(db: sqlite3.Connection, device_id: int) -> Device:
-    found = _devices(db, "WHERE id = ?", device_id)
-    if not found:
+def _present(db: sqlite3.Connection, device_id: int) -> Device:
+    device = read_device(db, device_id)
+    if device is None:
         raise DeviceGoneError(f"device {device_id} was revoked meanwhile")
-    return found[0]
-
-
-def _from_row(db: sqlite3.Connection, row: sqlite3.Row) -> Device:
-    fields = dict(row)
-    fields["proved"] = bool(row["proved"])
-    fields["disabled"] = None if row["disabled"] is None else DisabledReason(row["disabled"])
-    return Device(ratchet=_load_ratchet(db, row["id"]), **fields)
-
-
-def _load_ratchet(db: sqlite3.Connection, device_id: int) -> Ratchet:
-    places = {
-        row["place"]: Generation(row["number"], row["root"])
-        for row in db.execute(
-            "SELECT place, number, root FROM generation WHERE device = ? ORDER BY place",
-            (device_id,),
-        )
-    }
-    if CURRENT not in places:
-        raise sqlite3.DatabaseError("a device without a current generation")
-    retired = tuple(each for place, each in places.items() if place > CURRENT)
-    return Ratchet(places[CURRENT], places.get(PENDING), retired)
-
-
-def _store_ratchet(db: sqlite3.Connection, device_id: int, ratchet: Ratchet) -> None:
-    places = {CURRENT: ratchet.current}
-    places |= {} if ratchet.pending is None else {PENDING: ratchet.pending}
-    places |= dict(enumerate(ratchet.retired, start=CURRENT + 1))
-    db.execute("DELETE FROM generation WHERE device = ?", (device_id,))
-    db.executemany(
-        "INSERT INTO generation (device, place, number, root) VALUES (?, ?, ?, ?)",
-        [(device_id, place, each.number, each.root) for place, each in places.items()],
-    )
-
-
-def _note_unsuccessful(db: sqlite3.Connection, account: str) -> None:
-    db.execute(
-        "UPDATE account SET failures_since = min(failures_since + 1, ?) WHERE name = ?",
-        (MAX_FAILURES_SINCE, account),
-    )
+    return device
 
 
 def _check_room(db: sqlite3.Connection, account: str) -> None:

@@ -387,3 +387,11 @@ async def test_a_transaction_that_fails_leaves_nothing(accounts: Accounts) -> No
     with pytest.raises(ZeroDivisionError):
         await accounts._transaction(lambda db: db.execute("DELETE FROM generation") and 1 / 0)
     assert await accounts.devices("alice") == (device,)
+
+
+async def test_a_device_without_keys_is_damage(accounts: Accounts) -> None:
+    device = await enrol(accounts)
+    accounts._db.execute("DELETE FROM generation")
+    for question in (accounts.devices("alice"), accounts.count_failure(device.id, NOW)):
+        with pytest.raises(StoreError, match="the database refused"):
+            await question

@@ -122,6 +122,11 @@ def test_a_file_in_the_place_of_the_folder(state: Path) -> None:
     assert "not a folder" in refusal(state)
 
 
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file/state: Not a directory" in refusal(tmp_path / "file" / "state")
+
+
 def test_a_second_agent_is_refused(state: Path) -> None:
     db = open_store(state)
     assert "another process has it open" in refusal(state)

@@ -126,16 +126,6 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "device"
-
-
-@pytest.fixture
-def env(home: Path) -> dict[str, str]:
-    return environment(home)
-
-
-@pytest.fixture
 async def enrolled(parts: Parts, env: dict[str, str]) -> Parts:
     async with parts.offer() as (uri, process):
         done = await run(env, "enroll", "-", "--yes", stdin=uri)

@@ -1,9 +1,11 @@
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from pam_agent.accounts import Accounts, DeviceGoneError, TooManyDevicesError
 from pam_agent.policy import MAX_FAILURES_SINCE, UNPROVED_SECONDS
@@ -371,6 +373,28 @@ async def test_cancellation_does_not_interrupt_what_has_begun(accounts: Accounts
         await accounts._transaction(slowly)
     assert (await accounts.account_standing("alice")).failures_since == 7
     assert await accounts.devices("alice") == (device,)
+
+
+async def test_one_transaction_at_a_time_in_the_order_of_calls(accounts: Accounts) -> None:
+    await enrol(accounts)
+    go_on = threading.Event()
+    order: list[str] = []
+
+    def first(db: sqlite3.Connection) -> None:
+        order.append("first")
+        go_on.wait()
+        order.append("first ends")
+
+    def second(db: sqlite3.Connection) -> None:
+        order.append("second")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(accounts._transaction, first)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(accounts._transaction, second)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        go_on.set()
+    assert order == ["first", "first ends", "second"]
 
 
 async def test_a_transaction_that_fails_leaves_nothing(accounts: Accounts) -> None:

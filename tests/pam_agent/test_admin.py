@@ -246,6 +246,23 @@ async def test_a_connection_without_a_request(running: Running) -> None:
     assert logs == []
 
 
+async def test_root_and_the_agents_user_are_heard(
+    running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    admin = Admin(running.accounts, "web1", running.enrol, running.revoked.append)
+    await nursery.start(admin.serve, tmp_path / "other.sock")
+    running.path = tmp_path / "other.sock"
+    for uid, heard in ((0, True), (12345, True), (1, False), (12346, False)):
+        monkeypatch.setattr(module, "peer_uid", lambda stream, uid=uid: uid)
+        try:
+            answer = await running.ask(ListAccounts())
+        except trio.BrokenResourceError:  # closed with the request unread
+            answer = []
+        assert answer == ([Done()] if heard else [])
+    nursery.cancel_scope.cancel()
+
+
 ANOTHER_USER = """
 import socket, sys
 caller = socket.socket(socket.AF_UNIX)

@@ -24,7 +24,11 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
     out = stream or sys.stderr
     chosen = settings.format or (LogFormat.CONSOLE if out.isatty() else LogFormat.JSON)
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")
+        structlog.dev.ConsoleRenderer(
+            colors=out.isatty(),
+            timestamp_key="time",
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if chosen is LogFormat.CONSOLE
         else structlog.processors.JSONRenderer(serializer=_json)
     )
@@ -34,6 +38,8 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
             structlog.processors.add_log_level,
             _stamp,
             _clean_texts,
+            # As Python prints it: prettier ones show local variables, and those hold secrets.
+            structlog.processors.format_exc_info,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -32,7 +32,8 @@ def show_event(event: Offered | Compare | Enrolled, user: str, *, with_qr: bool)
             _show_offer(event, user, with_qr)
         case Compare():
             digits = f"{event.digits[:3]} {event.digits[3:]}"
-            click.echo(f"{clean(event.device_name)} is here. Compare the digits: {digits}")
+            click.echo(f"{clean(event.device_name)} is here.")
+            click.echo(f"Approve there only if it shows the same digits: {digits}")
         case Enrolled():
             click.echo(f"enrolled: {clean(event.device_name)} for {user}")
             click.echo(f"If its digits were others: bartizan-agent revoke {user}")

@@ -320,7 +320,7 @@ async def test_enroll(config: Path, daemon: Daemon) -> None:
     code = shown[shown.index("bartizan:") : shown.index("\nWorks once")]
     assert Offer.decode(code) == OFFER
     assert "for 10 minutes" in shown
-    assert "Compare the digits: 012 345" in shown
+    assert "only if it shows the same digits: 012 345" in shown
     assert "enrolled: my [7mphone for root" in shown
     assert "\x1b" not in shown
     assert "█" not in shown

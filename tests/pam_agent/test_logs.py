@@ -62,6 +62,23 @@ def test_no_control_character_of_a_stranger_gets_through(format_: LogFormat) -> 
     assert "a]0;bcd" in text
 
 
+@pytest.mark.parametrize("format_", list(LogFormat))
+def test_a_bug_is_told_without_its_variables(format_: LogFormat) -> None:
+    out = io.StringIO()
+    logs.configure(Log(format=format_), out)
+
+    def bug(passcode: str) -> float:
+        return 1 / (len(passcode) - 8)
+
+    try:
+        bug("4921" + "7734")
+    except ZeroDivisionError:
+        structlog.get_logger().exception("unexpected")
+    assert "ZeroDivisionError" in out.getvalue()
+    assert "in bug" in out.getvalue()
+    assert "49217734" not in out.getvalue()
+
+
 def test_for_people_on_a_terminal_and_json_elsewhere() -> None:
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:

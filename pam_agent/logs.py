@@ -34,7 +34,6 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _stamp,
             _clean_texts,

@@ -56,14 +56,22 @@ check: $(VENV)/.dev module
 	$(BIN)/python .ci/temperatures.py check
 	.ci/documents
 
-# Every branch of pure code, by the tests of its own module; the system's tests come on top of that.
+# Every branch of pure code, by the tests of its own module. The tests of the whole come after that.
+WHOLE := $(wildcard tests/system tests/acceptance)
+
 coverage: $(VENV)/.dev module
-	$(BIN)/pytest --ignore=tests/system --cov --cov-report=
+	$(BIN)/pytest $(WHOLE:%=--ignore=%) --cov --cov-report=
 	$(BIN)/coverage report --include="$$($(BIN)/python .ci/temperatures.py pure)" \
 	  --fail-under=100 --show-missing --skip-covered
 
 test: check coverage
-	$(BIN)/pytest tests/system
+	$(BIN)/pytest $(WHOLE)
+
+# ---- measurements ------------------------------------------------------------------------------
+# bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.
+
+bench: $(VENV)/.run module
+	$(BIN)/python -m bench.run
 
 # ---- upkeep ------------------------------------------------------------------------------------
 

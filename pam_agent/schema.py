@@ -1,7 +1,8 @@
 """shell. The agent's one file, agent.db: where it lies, who may read it, what is in it.
 
-SQLite with a write-ahead log and synchronous=FULL: a commit returns after fsync(2). The file is
-locked for as long as it is open, so that two agents cannot move one ratchet.
+SQLite with a write-ahead log and synchronous=EXTRA: a commit returns after fsync(2), of the folder
+too when it is new. The file is locked for as long as it is open, so that two agents cannot move one
+ratchet.
 """
 
 import contextlib
@@ -124,6 +125,7 @@ def open_store(state: Path) -> sqlite3.Connection:
 def _private_folder(state: Path) -> None:
     try:
         state.mkdir(mode=0o700)
+        _sync(state.parent)
     except FileExistsError:
         pass
     except FileNotFoundError:
@@ -137,10 +139,20 @@ def _private_folder(state: Path) -> None:
 def _private_file(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        _sync(path.parent)
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         raise StoreError(f"{path}: not a regular file: move it away")
     _check_private(path, status, 0o600)
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name in `folder` last: a commit inside a file without a name is lost."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check_private(path: Path, status: os.stat_result, mode: int) -> None:
@@ -161,7 +173,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     # Before the first access: with it, the write-ahead log needs no shared memory.
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA synchronous = EXTRA")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA secure_delete = ON")
     db.execute("PRAGMA trusted_schema = OFF")

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -45,7 +46,7 @@ def test_folder_and_file_are_private(state: Path) -> None:
 def test_a_commit_is_on_the_disk_before_it_returns(state: Path) -> None:
     db = open_store(state)
     assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+    assert db.execute("PRAGMA synchronous").fetchone()[0] == 3  # EXTRA
     assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
     assert db.execute("PRAGMA secure_delete").fetchone()[0] == 1
     assert not db.in_transaction
@@ -60,15 +61,17 @@ def test_a_commit_is_synced(state: Path) -> None:
         "for n in range(3): db.execute('UPDATE identity SET shard = ?', (n,))\n"
         "print('END', flush=True)\n"
     )
-    strace = ["strace", "-f", "-e", "trace=fsync,fdatasync,write"]
+    strace = ["strace", "-f", "-e", "trace=fsync,fdatasync,write", "-y"]
     traced = subprocess.run(
         [*strace, sys.executable, "-c", script, str(state)],
         capture_output=True,
         text=True,
         check=True,
     ).stderr
-    during = traced.partition("START")[2].partition("END")[0]
-    assert during.count("sync(") >= 3
+    before, _, after = traced.partition("START")
+    assert after.partition("END")[0].count("sync(") >= 3
+    for folder in (state, state.parent):
+        assert re.search(rf"fsync\(\d+<{re.escape(str(folder))}>\)", before)
 
 
 def test_keys_are_drawn_once_per_host(tmp_path: Path) -> None:

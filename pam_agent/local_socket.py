@@ -87,9 +87,16 @@ class Module:
         await self._send(encode_record(RecordType.PROMPT, text.encode()))
 
     async def end(self, text: str, result: Result) -> None:
-        """The last text, if there is one, and the result. Raises ModuleGoneError."""
+        """The last text, if there is one, and the result; then the end of the stream.
+
+        Raises ModuleGoneError.
+        """
         records = encode_record(RecordType.INFO, text.encode()) if text else b""
         await self._send(records + encode_record(RecordType.RESULT, bytes((result,))))
+        try:
+            await self._stream.send_eof()
+        except trio.BrokenResourceError:
+            raise ModuleGoneError from None
 
     async def _send(self, data: bytes) -> None:
         try:

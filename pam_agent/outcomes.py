@@ -79,5 +79,5 @@ def concluded(
             return SignOnOutcome.TOO_LATE, SignOnEnd.UNDECIDED
         case Verdict.REPORT:
             return SignOnOutcome.REFUSED, SignOnEnd.REPORTED
-        case Verdict.DENY:
+        case _:
             return SignOnOutcome.REFUSED, SignOnEnd.DENIED

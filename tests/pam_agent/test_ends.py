@@ -1,0 +1,244 @@
+"""Every end of a sign-on, reached with real parts: PAM's result, the texts, the device, the log.
+
+The table of scenarios is held against the words: a new word without one fails here.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from copy import copy
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from pam_agent import conversation
+from pam_agent.admin_client import ask
+from pam_agent.admin_wire import Revoke
+from pam_agent.local_wire import RecordType
+from pam_agent.outcomes import SignOnEnd, result_of
+from pam_agent.policy import MAX_SIGN_ONS_PER_ACCOUNT, Timers
+from pam_agent.records import DisabledReason
+from protocol import keys
+from protocol.keys import Mode
+from protocol.signon_messages import SignOnOutcome, Verdict
+from relay.limits import Limits
+from tests.support.caller import Caller, calling
+from tests.support.together import Together, together
+from validator.outcomes import Outcome
+
+NOBODY = 65534
+
+
+@dataclass
+class Scene:
+    """The parts, the one sign-on whose end is looked at, and every passcode that was shown."""
+
+    parts: Together
+    caller: Caller
+    passcodes: list[str] = field(default_factory=list)
+
+    async def passcode(self) -> str:
+        self.passcodes.append(await self.caller.passcode())
+        return self.passcodes[-1]
+
+
+Scenario = Callable[[Scene], Awaitable[None]]
+
+
+async def decided(verdict: Verdict, outcome: Outcome, scene: Scene) -> None:
+    ending = await scene.parts.phone.sign_on(await scene.passcode(), verdict)
+    assert ending.outcome is outcome
+
+
+async def nobody_comes(scene: Scene) -> None:
+    await scene.passcode()
+
+
+async def undecided(scene: Scene) -> None:
+    async with scene.parts.phone.attempt(await scene.passcode()) as attempt:
+        await attempt.context()
+        await scene.caller.text()
+        assert await attempt.outcome() is SignOnOutcome.TOO_LATE
+        await attempt.confirm()
+
+
+async def overtaken(scene: Scene) -> None:
+    phone = scene.parts.phone
+    async with phone.attempt(await scene.passcode()) as held_back:
+        await held_back.context()
+        async with scene.parts.agent.call() as second:
+            ending = await phone.sign_on(await second.passcode())
+            assert ending.outcome is Outcome.SIGNED_ON
+            await second.result()
+        await scene.parts.log.event("sign-on ended")
+        scene.parts.log.events.clear()
+        await held_back.decide()
+        await held_back.gone()
+    device = await scene.parts.agent.host.accounts.device(phone.device_id)
+    assert device.disabled is None
+
+
+async def disabled(scene: Scene) -> None:
+    phone = scene.parts.phone
+    thief = copy(phone)
+    for _ in range(2):
+        async with scene.parts.agent.call() as other:
+            assert (await phone.sign_on(await other.passcode())).outcome is Outcome.SIGNED_ON
+            await other.result()
+    await scene.parts.log.event("sign-on ended", 2)
+    scene.parts.log.events.clear()
+    ending = await thief.sign_on(await scene.passcode())
+    assert ending.outcome is Outcome.DISABLED
+    device = await scene.parts.agent.host.accounts.device(phone.device_id)
+    assert device.disabled is DisabledReason.CLONE
+
+
+async def cancelled(scene: Scene) -> None:
+    await scene.passcode()
+    await scene.caller.stream.aclose()
+
+
+async def revoked(scene: Scene) -> None:
+    await scene.passcode()
+    admin = scene.parts.agent.config.admin_socket
+    await trio.to_thread.run_sync(lambda: list(ask(admin, Revoke("alice", None))))
+
+
+async def conversation_failed(scene: Scene) -> None:
+    await scene.passcode()
+    await scene.caller.send(RecordType.FAILED)
+
+
+async def store_failed(scene: Scene) -> None:
+    async with scene.parts.phone.attempt(await scene.passcode()) as attempt:
+        await attempt.context()
+        unwritable(scene.parts)
+        await attempt.decide()
+        await attempt.gone()
+
+
+async def stopped(scene: Scene) -> None:
+    await scene.passcode()
+    await scene.parts.agent.stop()
+
+
+async def at_once(scene: Scene) -> None:
+    """Nothing to do: it ends by itself, before anything is shown."""
+
+
+def unwritable(parts: Together) -> None:
+    parts.agent.host.accounts._db.execute("PRAGMA query_only = ON")
+
+
+@dataclass
+class Way:
+    """How an end is come to: what happens, and the settings that it needs."""
+
+    scenario: Scenario
+    settings: dict[str, Any] = field(default_factory=dict)
+    start: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[Together], Awaitable[None]] | None = None
+
+
+def waiting(**quick: float) -> dict[str, Any]:
+    return {"timers": Timers(**({"validation": 20.0, "acknowledgement": 10.0} | quick))}
+
+
+async def many_wait(parts: Together) -> None:
+    """As many sign-ons of the account as there may be."""
+
+    async def wait(*, task_status: trio.TaskStatus[None]) -> None:
+        async with parts.agent.call() as caller:
+            await caller.passcode()
+            task_status.started()
+            await trio.sleep_forever()
+
+    for _ in range(MAX_SIGN_ONS_PER_ACCOUNT):
+        await parts.nursery.start(wait)
+
+
+WAYS = {
+    SignOnEnd.APPROVED: Way(partial(decided, Verdict.APPROVE, Outcome.SIGNED_ON)),
+    SignOnEnd.DENIED: Way(partial(decided, Verdict.DENY, Outcome.DENIED)),
+    SignOnEnd.REPORTED: Way(partial(decided, Verdict.REPORT, Outcome.REPORTED)),
+    SignOnEnd.EXPIRED: Way(nobody_comes, waiting(validation=0.2)),
+    SignOnEnd.UNDECIDED: Way(undecided, waiting(acknowledgement=0.2)),
+    SignOnEnd.OVERTAKEN: Way(overtaken),
+    SignOnEnd.DISABLED: Way(disabled),
+    SignOnEnd.CANCELLED: Way(cancelled),
+    SignOnEnd.REVOKED: Way(revoked),
+    SignOnEnd.UNAVAILABLE: Way(at_once, {"limits": Limits(longest_ttl=1)}),
+    SignOnEnd.NOT_SHOWN: Way(at_once, start={"service": "dovecot"}),
+    SignOnEnd.CONVERSATION_FAILED: Way(conversation_failed, start={"service": "sshd"}),
+    SignOnEnd.NOT_ALLOWED: Way(at_once, start={"uid": NOBODY}),
+    SignOnEnd.TOO_MANY: Way(at_once, before=many_wait),
+    SignOnEnd.STORE_FAILED: Way(store_failed),
+    SignOnEnd.STOPPED: Way(stopped),
+}
+SHOWN = {
+    each
+    for each in SignOnEnd
+    if each
+    not in (
+        SignOnEnd.UNAVAILABLE,
+        SignOnEnd.NOT_SHOWN,
+        SignOnEnd.NOT_ALLOWED,
+        SignOnEnd.TOO_MANY,
+    )
+}
+
+
+@pytest.mark.parametrize("end", SignOnEnd)
+async def test_every_end(end: SignOnEnd, tmp_path: Path) -> None:
+    way = WAYS[end]
+    if "uid" in way.start:
+        if os.geteuid() != 0:
+            pytest.skip("only root can act as another user")
+        open_to_all(tmp_path)
+    async with together(tmp_path, **way.settings) as parts:
+        if way.before is not None:
+            await way.before(parts)
+        async with calling(parts.agent.config.socket, "alice", **way.start) as caller:
+            scene = Scene(parts, caller)
+            await way.scenario(scene)
+            line = await parts.ended(end.value)
+            if end is not SignOnEnd.CANCELLED:
+                assert await caller.result() is result_of(end)
+                texts = [text for _, text in caller.shown[int(end in SHOWN) :]]
+                said = conversation.ending_text(end, b"\0" * 8).partition(" (")[0]
+                assert [text.partition(" (")[0] for text in texts] == [said] * bool(said)
+                assert all(f"({line['sign_on_id']})" in text for text in texts)
+        assert len(parts.log.named("sign-on ended")) == 1
+        assert ("shown" in line["steps"]) is (end in SHOWN)
+        assert list(line["steps"].values()) == sorted(line["steps"].values())
+        check_no_secrets(parts, scene.passcodes)
+        await parts.agent.stop()  # the callers of TOO_MANY end with it
+
+
+def check_no_secrets(parts: Together, passcodes: list[str]) -> None:
+    """The whole log, as text: no passcode, key, tag or enrolment code, in any usual form."""
+    text = json.dumps(parts.log.events, default=str)
+    record = parts.phone.record
+    for code in passcodes:
+        tag = keys.tag(record.rendezvous_root, keys.passcode_input(Mode.PASSCODE, code))
+        assert code not in text
+        assert f"{code[:4]} {code[4:]}" not in text
+        assert tag.hex() not in text
+        assert repr(tag)[2:-1] not in text
+    for secret in (record.static, record.rendezvous_root, record.generation.root):
+        assert secret.hex() not in text
+        assert repr(secret)[2:-1] not in text
+    assert "bartizan:" not in text
+
+
+def open_to_all(folder: Path) -> None:
+    """Other users may enter `folder`."""
+    for each in (folder, *folder.parents):
+        mode = stat.S_IMODE(each.stat().st_mode)
+        if mode & 0o011 != 0o011:
+            each.chmod(mode | 0o011)

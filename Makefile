@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages check coverage test lock clean
+.PHONY: all run environment module packages check coverage test bench lock clean
 
 all: environment module
 
@@ -71,6 +71,12 @@ test: check coverage
 # bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.
 
 bench: $(VENV)/.run module
+	$(BIN)/python -m bench.run
+
+# ---- measurements ------------------------------------------------------------------------------
+# bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.
+
+bench: environment module
 	$(BIN)/python -m bench.run
 
 # ---- upkeep ------------------------------------------------------------------------------------

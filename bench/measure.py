@@ -1,0 +1,130 @@
+"""edge. Measures one contestant: busy, one sign-on at a time, and with more and more that wait."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.contestants import Contestant, Running, running
+from bench.counters import counting
+from bench.generator import Run
+from bench.process import Cpu, cpu, memory, settle
+
+IN_FLIGHT: Final = 64
+WARM_UP: Final = 1000
+"""Sign-ons before anything is measured."""
+SINGLE: Final = 500
+"""Sign-ons that are played one at a time."""
+
+COUNTED: Final = 2000
+"""Sign-ons whose instructions are counted."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured."""
+
+    rounds: int
+    sign_ons: int
+    waiting: tuple[int, ...]
+    """How many requests wait in the background, ascending."""
+    whole: int
+    """Sign-ons with real ends."""
+
+
+def measure(contestant: Contestant, settings: Settings) -> dict[str, float]:
+    """The figures of a fresh process with nothing else to do."""
+    with tempfile.TemporaryDirectory() as folder, running(contestant, Path(folder)) as relay:
+        relay.generator.run(WARM_UP, IN_FLIGHT)
+        return _busy(relay, settings.sign_ons) | _single(relay) | _instructions(relay)
+
+
+def measure_growth(contestant: Contestant, settings: Settings) -> dict[int, dict[str, float]]:
+    """The figures, and memory, for each number of waiting requests."""
+    found: dict[int, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder, running(contestant, Path(folder)) as relay:
+        relay.generator.run(WARM_UP, IN_FLIGHT)
+        empty = memory(relay.pid)
+        for waiting in settings.waiting:
+            relay.generator.wait(waiting)
+            settle(relay.pid)
+            grown = memory(relay.pid) - empty
+            found[waiting] = (
+                {"bytes_per_waiting": grown / waiting}
+                | _busy(relay, max(settings.sign_ons // 4, IN_FLIGHT))
+                | _single(relay)
+            )
+    return found
+
+
+def _busy(relay: Running, sign_ons: int) -> dict[str, float]:
+    """CPU of the relay's process for one sign-on, and times, with IN_FLIGHT at a time."""
+    run, used = _run(relay, sign_ons, IN_FLIGHT)
+    each = 1e6 / sign_ons
+    return {
+        "cpu_us": used.total * each,
+        "user_us": used.user * each,
+        "system_us": used.system * each,
+        "per_second": sign_ons / run.seconds,
+        "p50_us": run.exchange_us.p50,
+        "p99_us": run.exchange_us.p99,
+        "whole_p50_us": run.whole_us.p50,
+        "whole_p99_us": run.whole_us.p99,
+        "generator_cpu_us": run.load_cpu_us,
+        "busy_share": used.total / run.seconds,
+    }
+
+
+def _single(relay: Running) -> dict[str, float]:
+    run, used = _run(relay, SINGLE, 1)
+    return {"single_p50_us": run.exchange_us.p50, "single_cpu_us": used.total * 1e6 / SINGLE}
+
+
+def _instructions(relay: Running) -> dict[str, float]:
+    """For one sign-on of many at a time; empty where they cannot be counted."""
+    with counting(relay.pid) as counted:
+        relay.generator.run(COUNTED, IN_FLIGHT)
+        settle(relay.pid)
+    return {name: count / COUNTED for name, count in counted.items()}
+
+
+def _run(relay: Running, sign_ons: int, in_flight: int) -> tuple[Run, Cpu]:
+    settle(relay.pid)
+    before = cpu(relay.pid)
+    run = relay.generator.run(sign_ons, in_flight)
+    settle(relay.pid)
+    return run, cpu(relay.pid) - before
+
+
+def with_delay(measured: dict[str, dict[str, float]], direct: str) -> dict[str, dict[str, float]]:
+    """Adds what each relay delays one sign-on, against `direct` in the same round."""
+    base = measured[direct]["single_p50_us"]
+    return {
+        name: figures | {"delay_us": figures["single_p50_us"] - base}
+        for name, figures in measured.items()
+    }
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """ROUNDS, SIGN_ONS, WAITING and WHOLE. Raises ValueError, which names the wrong one."""
+
+    def numbers(name: str, default: str) -> tuple[int, ...]:
+        text = environment.get(name, default)
+        parts = text.split(",")
+        if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+            raise ValueError(f"{name}={text}: expected numbers from 1")
+        return tuple(sorted({int(part) for part in parts}))
+
+    def one(name: str, default: str) -> int:
+        found = numbers(name, default)
+        if len(found) > 1:
+            raise ValueError(f"{name}: expected one number")
+        return found[0]
+
+    return Settings(
+        one("ROUNDS", "5"),
+        one("SIGN_ONS", "20000"),
+        numbers("WAITING", "1,100,10000,100000"),
+        one("WHOLE", "200"),
+    )

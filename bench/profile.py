@@ -1,0 +1,101 @@
+"""edge. Where the relay's user time goes, while it is as busy as `make bench` makes it.
+
+    python -m bench.profile [SIGN_ONS [LINKS]]
+
+Shares are of the cycles in user mode; those in the kernel do not count, and microseconds are
+`make bench`'s business. Cycles inside C code count for the Python line that called it.
+"""
+
+import collections
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.contestants import Command, Contestant, running
+from bench.figures import table
+from bench.measure import IN_FLIGHT, WARM_UP
+from bench.programs import ROOT, build_programs
+from bench.sampler import Place, Sampler
+
+SAMPLED: Final = "--sampled"
+CYCLES: Final = 1_000_003
+"""Cycles between two samples: some tenths of a millisecond, and in step with nothing."""
+SHOWN: Final = 32
+SIGN_ONS: Final = 100_000
+LINKS: Final = 16
+
+Stack = tuple[str, ...]
+"""From the caller down; each `file:function:line`."""
+
+
+class Samples(msgspec.Struct):
+    """What a sampled process leaves behind."""
+
+    stacks: list[tuple[Stack, int]]
+
+
+def sampled(file: Path, arguments: list[str]) -> None:
+    """Be the relay, and write where it was to `file` at the end."""
+    from relay.cli import main as relay  # noqa: PLC0415  only the relay's own process has it
+
+    sampler = Sampler(CYCLES)
+    sampler.start()
+    try:
+        relay(arguments, standalone_mode=False)
+    finally:
+        sampler.stop()
+        counts: collections.Counter[Stack] = collections.Counter()
+        for places, count in sampler.stacks.items():
+            counts[tuple(_text(place) for place in reversed(places))] += count
+        file.write_bytes(msgspec.json.encode(Samples(list(counts.items()))))
+
+
+def _text(place: Place) -> str:
+    code, line = place
+    path = Path(code.co_filename)
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return f"{Path(*name.parts[-2:])}:{code.co_qualname}:{line}"
+
+
+def profile(sign_ons: int, links: int) -> Samples:
+    build_programs()
+    with tempfile.TemporaryDirectory() as folder:
+        samples = Path(folder) / "samples"
+        command: Command = [sys.executable, "-m", "bench.profile", SAMPLED, samples]
+        with running(Contestant("bartizan", links), Path(folder), command) as relay:
+            relay.generator.run(WARM_UP, IN_FLIGHT)
+            relay.generator.run(sign_ons, IN_FLIGHT)
+        return msgspec.json.decode(samples.read_bytes(), type=Samples)
+
+
+def show(samples: Samples) -> None:
+    """By function with all that it calls, by function alone, and by line."""
+    total = sum(count for _, count in samples.stacks)
+    within: collections.Counter[str] = collections.Counter()
+    alone: collections.Counter[str] = collections.Counter()
+    lines: collections.Counter[str] = collections.Counter()
+    for stack, count in samples.stacks:
+        functions = [line.rpartition(":")[0] for line in stack]
+        for function in set(functions):
+            within[function] += count
+        alone[functions[-1]] += count
+        lines[stack[-1]] += count
+    print(f"{total} samples")
+    for title, counts in (("with callees", within), ("alone", alone), ("line", lines)):
+        rows = [[name, f"{count / total:.1%}"] for name, count in counts.most_common(SHOWN)]
+        print("\n" + table([title, "share"], rows))
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == [SAMPLED]:
+        sampled(Path(arguments[1]), arguments[2:])
+        return
+    sign_ons = int(arguments[0]) if arguments else SIGN_ONS
+    show(profile(sign_ons, int(arguments[1]) if len(arguments) > 1 else LINKS))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

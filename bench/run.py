@@ -1,0 +1,217 @@
+"""edge. `make bench`: everything that is measured, in one go, on loopback.
+
+    ROUNDS=5 SIGN_ONS=20000 WAITING=1,100,10000,100000 WHOLE=200 python -m bench.run [RESULTS]
+
+Each round takes every contestant once, so that what the machine does meanwhile hits all of them.
+Prints tables, and writes RESULTS, or bench/results.json.
+"""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from bench.contestants import ALL, Contestant
+from bench.figures import (
+    BYTES_PER_WAITING,
+    OURS,
+    WHOLE_MS,
+    Spread,
+    Verdict,
+    figures_table,
+    number,
+    range_text,
+    spreads,
+    table,
+    verdicts,
+    verdicts_table,
+)
+from bench.measure import (
+    IN_FLIGHT,
+    Settings,
+    measure,
+    measure_growth,
+    settings_from,
+    with_delay,
+)
+from bench.programs import HERE, ROOT, build_programs, transit_environment
+from bench.whole import measure_whole
+
+COLUMNS: Final = {
+    "cpu_us": "CPU us",
+    "user_us": "user",
+    "system_us": "system",
+    "per_second": "per s",
+    "p50_us": "p50 us",
+    "p99_us": "p99 us",
+    "delay_us": "delay us",
+}
+COUNTED_COLUMNS: Final = {
+    "user_cycles": "user cycles",
+    "kernel_cycles": "kernel cycles",
+    "user_instructions": "user instructions",
+    "kernel_instructions": "kernel instructions",
+}
+GROWTH_COLUMNS: Final = {
+    "bytes_per_waiting": "bytes each",
+    "cpu_us": "CPU us",
+    "p50_us": "p50 us",
+    "p99_us": "p99 us",
+    "single_p50_us": "one at a time us",
+}
+GROWING: Final = tuple(
+    c for c in ALL if c.name in {OURS, "floor_links-16", "floor_pairs", "transit"}
+)
+MEANT: Final = 10_000
+"""Bytes for one waiting request are told for this many and more: below it is the noise of pages."""
+SPARE_FILES: Final = 4096
+_PEER: Final = "magic-wormhole-transit-relay"
+
+
+def main() -> None:
+    try:
+        settings = settings_from(os.environ)
+    except ValueError as error:
+        sys.exit(f"bench: {error}")
+    _raise_file_limit(2 * max(settings.waiting) + SPARE_FILES)
+    build_programs()
+    transit_environment()
+    rounds, growth = [], []
+    for each in range(settings.rounds):
+        rounds.append(with_delay({c.name: _told(each, c, settings) for c in ALL}, "direct"))
+        growth.append({c.name: measure_growth(c, settings) for c in GROWING})
+    whole = {
+        name: Spread.of(times) for name, times in trio.run(measure_whole, settings.whole).items()
+    }
+    grown = {
+        waiting: spreads(
+            [{name: by[waiting] for name, by in measured.items()} for measured in growth]
+        )
+        for waiting in settings.waiting
+    }
+    found = verdicts(rounds) + _more_verdicts(grown, whole)
+    results = {
+        "machine": _machine(),
+        "versions": _versions(),
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--", "relay", "protocol", "bench")),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings,
+        "in_flight": IN_FLIGHT,
+        "figures": spreads(rounds),
+        "growth": grown,
+        "whole": whole,
+        "targets": [msgspec.to_builtins(verdict) | {"holds": verdict.holds} for verdict in found],
+    }
+    _print(results, found)
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def _told(each: int, contestant: Contestant, settings: Settings) -> dict[str, float]:
+    figures = measure(contestant, settings)
+    print(
+        f"round {each + 1}: {contestant.name}: {number(figures['cpu_us'])} us of CPU",
+        file=sys.stderr,
+    )
+    return figures
+
+
+def _more_verdicts(
+    grown: dict[int, dict[str, dict[str, Spread]]], whole: dict[str, Spread]
+) -> list[Verdict]:
+    found = [
+        Verdict(
+            f"bytes for each of {waiting} waiting",
+            BYTES_PER_WAITING,
+            by[OURS]["bytes_per_waiting"],
+        )
+        for waiting, by in grown.items()
+        if waiting >= MEANT
+    ]
+    return [
+        *found,
+        Verdict("PAM's call to the prompt, ms", WHOLE_MS, whole["prompt_ms"]),
+        Verdict("approval to PAM's result, ms", WHOLE_MS, whole["result_ms"]),
+    ]
+
+
+def _print(results: dict[str, Any], found: list[Verdict]) -> None:
+    settings = results["settings"]
+    print(
+        f"\nOne sign-on, {IN_FLIGHT} in flight, {settings.sign_ons} in each of "
+        f"{settings.rounds} rounds: median (least-most).\n"
+        "CPU is that of the relay's process; delay: one at a time, against no relay.\n"
+    )
+    print(figures_table(COLUMNS, results["figures"]))
+    if all(set(COUNTED_COLUMNS) <= set(figures) for figures in results["figures"].values()):
+        print()
+        print(figures_table(COUNTED_COLUMNS, results["figures"]))
+    for waiting, figures in results["growth"].items():
+        print(f"\nWith {waiting} waiting\n")
+        print(figures_table(GROWTH_COLUMNS, figures))
+    print("\nThe whole sign-on, both ends' cryptography included, ms\n")
+    print(table(["", "median"], [[n, range_text(s)] for n, s in results["whole"].items()]))
+    print()
+    print(verdicts_table(found))
+
+
+def _raise_file_limit(wanted: int) -> None:
+    """A waiting request of most contestants is a socket here and one there."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+    except (ValueError, OSError):
+        sys.exit(
+            f"bench: {wanted} open files are needed and {hard} allowed: "
+            "run it as root, or with a smaller WAITING"
+        )
+
+
+def _machine() -> dict[str, Any]:
+    model = "unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(": ")[2]
+            break
+    return {
+        "cpu": model,
+        "cpus": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "system": platform.freedesktop_os_release()["PRETTY_NAME"],
+    }
+
+
+def _versions() -> dict[str, str]:
+    own = {name: version(name) for name in ("trio", "msgpack", "msgspec", "cryptography")}
+    ask = f"from importlib.metadata import version as v; print(v({_PEER!r}), v('twisted'))"
+    python = transit_environment() / "bin" / "python"
+    peer = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    its_own, twisted = peer.stdout.split()
+    compiler = subprocess.run(["cc", "--version"], check=True, capture_output=True, text=True)
+    return {
+        "python": platform.python_version(),
+        **own,
+        _PEER: its_own,
+        "twisted": twisted,
+        "cc": compiler.stdout.splitlines()[0],
+    }
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+if __name__ == "__main__":
+    main()

@@ -40,13 +40,20 @@ def measure(contestant: Contestant, settings: Settings) -> dict[str, float]:
         return _busy(relay, settings.sign_ons) | _single(relay) | _instructions(relay)
 
 
-def measure_growth(contestant: Contestant, settings: Settings) -> dict[int, dict[str, float]]:
-    """The figures, and memory, for each number of waiting requests."""
+def measure_growth(
+    contestant: Contestant, settings: Settings, sockets: int
+) -> dict[int, dict[str, float]]:
+    """The figures, and memory, for each number of waiting requests.
+
+    Where each of them is a socket, at most `sockets` can wait.
+    """
     found: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder, running(contestant, Path(folder)) as relay:
         relay.generator.run(WARM_UP, IN_FLIGHT)
         empty = memory(relay.pid)
         for waiting in settings.waiting:
+            if waiting > sockets and not contestant.links:
+                break
             relay.generator.wait(waiting)
             settle(relay.pid)
             grown = memory(relay.pid) - empty

@@ -7,18 +7,16 @@ Prints tables, and writes RESULTS, or bench/results.json.
 """
 
 import os
-import platform
 import resource
-import subprocess
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import trio
 
+from bench.circumstances import circumstances
 from bench.contestants import ALL, Contestant
 from bench.figures import (
     BYTES_PER_WAITING,
@@ -42,7 +40,7 @@ from bench.measure import (
     settings_from,
     with_delay,
 )
-from bench.programs import HERE, ROOT, build_programs, transit_environment
+from bench.programs import HERE, build_programs, transit_environment
 from bench.whole import measure_whole
 
 COLUMNS: Final = {
@@ -73,7 +71,6 @@ GROWING: Final = tuple(
 MEANT: Final = 10_000
 """Bytes for one waiting request are told for this many and more: below it is the noise of pages."""
 SPARE_FILES: Final = 4096
-_PEER: Final = "magic-wormhole-transit-relay"
 
 
 def main() -> None:
@@ -81,33 +78,33 @@ def main() -> None:
         settings = settings_from(os.environ)
     except ValueError as error:
         sys.exit(f"bench: {error}")
-    _raise_file_limit(2 * max(settings.waiting) + SPARE_FILES)
+    sockets = _waiting_sockets(max(settings.waiting))
     build_programs()
     transit_environment()
     rounds, growth = [], []
     for each in range(settings.rounds):
         rounds.append(with_delay({c.name: _told(each, c, settings) for c in ALL}, "direct"))
-        growth.append({c.name: measure_growth(c, settings) for c in GROWING})
+        growth.append({c.name: measure_growth(c, settings, sockets) for c in GROWING})
     whole = {
         name: Spread.of(times) for name, times in trio.run(measure_whole, settings.whole).items()
     }
     grown = {
         waiting: spreads(
-            [{name: by[waiting] for name, by in measured.items()} for measured in growth]
+            [
+                {name: by[waiting] for name, by in measured.items() if waiting in by}
+                for measured in growth
+            ]
         )
         for waiting in settings.waiting
     }
     found = verdicts(rounds) + _more_verdicts(grown, whole)
     results = {
-        "machine": _machine(),
-        "versions": _versions(),
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--", "relay", "protocol", "bench")),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **circumstances(),
         "settings": settings,
         "in_flight": IN_FLIGHT,
         "figures": spreads(rounds),
         "growth": grown,
+        "not_measured": list(_not_measured(settings, sockets)),
         "whole": whole,
         "targets": [msgspec.to_builtins(verdict) | {"holds": verdict.holds} for verdict in found],
     }
@@ -158,59 +155,36 @@ def _print(results: dict[str, Any], found: list[Verdict]) -> None:
     for waiting, figures in results["growth"].items():
         print(f"\nWith {waiting} waiting\n")
         print(figures_table(GROWTH_COLUMNS, figures))
+    for line in results["not_measured"]:
+        print(f"\n{line}")
     print("\nThe whole sign-on, both ends' cryptography included, ms\n")
     print(table(["", "median"], [[n, range_text(s)] for n, s in results["whole"].items()]))
     print()
     print(verdicts_table(found))
 
 
-def _raise_file_limit(wanted: int) -> None:
-    """A waiting request of most contestants is a socket here and one there."""
+def _waiting_sockets(wanted: int) -> int:
+    """How many requests may wait of which each is an open file, here and at the relay.
+
+    Raises the limit that the relays inherit as far as the system lets it.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_FILES
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), max(hard, needed)))
     except (ValueError, OSError):
-        sys.exit(
-            f"bench: {wanted} open files are needed and {hard} allowed: "
-            "run it as root, or with a smaller WAITING"
-        )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES
 
 
-def _machine() -> dict[str, Any]:
-    model = "unknown"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(": ")[2]
-            break
-    return {
-        "cpu": model,
-        "cpus": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
-        "system": platform.freedesktop_os_release()["PRETTY_NAME"],
-    }
-
-
-def _versions() -> dict[str, str]:
-    own = {name: version(name) for name in ("trio", "msgpack", "msgspec", "cryptography")}
-    ask = f"from importlib.metadata import version as v; print(v({_PEER!r}), v('twisted'))"
-    python = transit_environment() / "bin" / "python"
-    peer = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    its_own, twisted = peer.stdout.split()
-    compiler = subprocess.run(["cc", "--version"], check=True, capture_output=True, text=True)
-    return {
-        "python": platform.python_version(),
-        **own,
-        _PEER: its_own,
-        "twisted": twisted,
-        "cc": compiler.stdout.splitlines()[0],
-    }
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+def _not_measured(settings: Settings, sockets: int) -> Iterator[str]:
+    names = ", ".join(c.name for c in GROWING if not c.links)
+    for waiting in settings.waiting:
+        if waiting > sockets:
+            yield (
+                f"{names} were not measured with {waiting} waiting: "
+                f"this system lets a process open {sockets + SPARE_FILES} files"
+            )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from protocol.address import TcpAddress, UnixAddress
 BACKLOG: Final = 4096
 """Connections that the kernel holds until they are accepted; it cuts this to net.core.somaxconn."""
 
+STRANGERS_BUFFER: Final = 16 * 1024
+"""Bytes that the kernel keeps of a validator that is not read; it doubles this. A transaction has
+no more, and thousands of strangers may be held at once."""
+
 SOCKET_MODE: Final = 0o666
 """Anybody may connect to a Unix listener; peer credentials say who may attach."""
 
@@ -19,7 +23,7 @@ DIRECTORY_MODE: Final = 0o755
 """Of a Unix listener's folder, where there is none yet: agents of other users must get in."""
 
 
-def open_listener(address: TcpAddress | UnixAddress) -> list[socket.socket]:
+def open_listener(address: TcpAddress | UnixAddress, *, for_strangers: bool) -> list[socket.socket]:
     """The listening sockets for one address (a host name may have several). Raises OSError."""
     if isinstance(address, UnixAddress):
         return [_open_unix(address.path)]
@@ -29,7 +33,7 @@ def open_listener(address: TcpAddress | UnixAddress) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, sockaddr in dict.fromkeys(infos):
-            sockets.append(_open_tcp(family, sockaddr))
+            sockets.append(_open_tcp(family, sockaddr, for_strangers=for_strangers))
     except OSError:
         for sock in sockets:
             sock.close()
@@ -37,12 +41,14 @@ def open_listener(address: TcpAddress | UnixAddress) -> list[socket.socket]:
     return sockets
 
 
-def _open_tcp(family: int, sockaddr: tuple[object, ...]) -> socket.socket:
+def _open_tcp(family: int, sockaddr: tuple[object, ...], *, for_strangers: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit this: each frame leaves at once.
+        # Accepted sockets inherit these.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if for_strangers:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STRANGERS_BUFFER)
         if family == socket.AF_INET6:
             dual = sockaddr[0] == "::"
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)

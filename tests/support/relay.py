@@ -11,6 +11,7 @@ from relay import config, server
 from relay.limits import Limits
 from relay.records import Record
 from relay.server import Relay
+from relay.switch import Listener
 
 
 @dataclass
@@ -22,6 +23,7 @@ class RunningRelay:
     unix: UnixAddress
     agents: TcpAddress
     validators: TcpAddress
+    listeners: list[Listener]
     records: list[Record] = field(default_factory=list)
 
 
@@ -54,4 +56,4 @@ async def start_relay(
     by_tcp, by_validators = relay.agents[1], relay.validators[0]
     assert isinstance(by_tcp, TcpAddress)
     assert isinstance(by_validators, TcpAddress)
-    return RunningRelay(relay, key, unix, by_tcp, by_validators, records)
+    return RunningRelay(relay, key, unix, by_tcp, by_validators, listeners, records)

@@ -1,0 +1,184 @@
+"""Every limit stops something: one more than it allows is tried, and one less is not stopped.
+
+A limit that exists and has no case here fails: a limit that nothing reaches is deleted.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+
+from protocol.frames import encode_frame
+from protocol.messages import AuthRequest, Close, Data, Drain, Refused
+from relay import descriptors
+from relay.limits import Limits
+from tests.relay.pure_relay import SIGN_ON_ID, TAG, PureRelay, asking_for
+from tests.relay.real_ends import attached, paired
+from tests.support.relay import start_relay
+
+Case = Callable[[float], bool]
+"""Whether a limit of that much stops the same thing, once more or a little later each time."""
+
+CASES: Final[dict[str, tuple[Case, float, float]]] = {}
+
+
+def case(enough: float, too_little: float) -> Callable[[Case], Case]:
+    def register(function: Case) -> Case:
+        CASES[function.__name__] = (function, enough, too_little)
+        return function
+
+    return register
+
+
+@pytest.mark.parametrize("name", Limits.__struct_fields__)
+def test_every_limit_stops_what_is_over_it_and_nothing_else(name: str) -> None:
+    stopped, enough, too_little = CASES[name]
+    assert not stopped(enough)
+    assert stopped(too_little)
+
+
+def test_no_limit_can_be_zero_or_absurd() -> None:
+    for name in Limits.__struct_fields__:
+        for value in (0, -1, 10**9):
+            with pytest.raises(msgspec.ValidationError):
+                msgspec.convert({name: value}, Limits)
+
+
+def test_at_all_caps_there_is_a_descriptor_for_every_connection() -> None:
+    limits = Limits()
+    most = limits.links + limits.unpaired + limits.transactions
+    assert descriptors.needed(limits) > most
+
+
+@case(enough=2, too_little=1)
+def links(limit: float) -> bool:
+    relay = PureRelay(links=int(limit))
+    relay.agent()
+    return not relay.link().link.requests and len(relay.broker.links) < 2
+
+
+@case(enough=3.1, too_little=2.9)
+def link_setup(limit: float) -> bool:
+    relay = PureRelay(link_setup=limit)
+    relay.link()
+    relay.wait(3)
+    return len(relay.broker.links) == 0
+
+
+@case(enough=3000, too_little=2000)
+def link_buffer(limit: float) -> bool:
+    relay = PureRelay(link_buffer=int(limit))
+    agent = relay.agent()
+    agent.queue(TAG)
+    relay.validator(asking_for(TAG), encode_frame(bytes(2048)))
+    relay.broker.blocked(agent.link, relay.now)
+    return not agent.up
+
+
+def _refused(relay: PureRelay, ttl: int = 60) -> bool:
+    agent = relay.agent()
+    for number in range(3):
+        agent.send(AuthRequest(number, SIGN_ON_ID, ttl, (bytes([number]) * 16,)))
+    return any(isinstance(message, Refused) for message in agent.received())
+
+
+@case(enough=3, too_little=2)
+def requests(limit: float) -> bool:
+    return _refused(PureRelay(requests=int(limit)))
+
+
+@case(enough=3, too_little=2)
+def requests_per_agent(limit: float) -> bool:
+    return _refused(PureRelay(requests_per_agent=int(limit)))
+
+
+@case(enough=60, too_little=59)
+def longest_ttl(limit: float) -> bool:
+    return _refused(PureRelay(longest_ttl=int(limit)))
+
+
+@case(enough=2, too_little=1)
+def unpaired(limit: float) -> bool:
+    relay = PureRelay(unpaired=int(limit))
+    first = relay.validator(asking_for(TAG))
+    relay.validator(asking_for(TAG))
+    return first.reset
+
+
+@case(enough=3.1, too_little=2.9)
+def hold(limit: float) -> bool:
+    relay = PureRelay(hold=limit)
+    validator = relay.validator(asking_for(TAG))
+    relay.wait(3)
+    return validator.reset
+
+
+@case(enough=0.6, too_little=0.4)
+def hold_jitter(limit: float) -> bool:
+    relay = PureRelay(hold=3, hold_jitter=limit, jitter=lambda: 1.0)
+    validator = relay.validator(asking_for(TAG))
+    relay.wait(3.5)
+    return validator.reset
+
+
+def _waits(relay: PureRelay, seconds: float) -> bool:
+    """Whether a transaction that was answered is over by then."""
+    agent = relay.agent()
+    agent.queue(TAG)
+    validator = relay.validator(asking_for(TAG))
+    agent.send(Data(1, b"."))
+    relay.broker.blocked(validator.end, relay.now)
+    relay.wait(seconds)
+    return any(isinstance(message, Close) for message in agent.received())
+
+
+@case(enough=2, too_little=1)
+def transactions(limit: float) -> bool:
+    relay = PureRelay(transactions=int(limit))
+    _waits(relay, 0)
+    agent = relay.agent()
+    agent.queue(b"a tag that waits", number=1)
+    return relay.validator(asking_for(b"a tag that waits")).end.transaction is None
+
+
+@case(enough=3.1, too_little=2.9)
+def stall(limit: float) -> bool:
+    return _waits(PureRelay(stall=limit), 3)
+
+
+@case(enough=3.1, too_little=2.9)
+def lifetime(limit: float) -> bool:
+    return _waits(PureRelay(lifetime=limit), 3)
+
+
+@case(enough=3.1, too_little=2.9)
+def send_timeout(limit: float) -> bool:
+    return _waits(PureRelay(send_timeout=limit), 3)
+
+
+@case(enough=3.1, too_little=2.9)
+def drain(limit: float) -> bool:
+    """A transaction that does not end by itself, on real sockets."""
+    clock = trio.testing.MockClock()
+
+    async def main() -> bool:
+        with tempfile.TemporaryDirectory() as directory:
+            async with trio.open_nursery() as nursery:
+                relay = await start_relay(nursery, Path(directory), limits=Limits(drain=limit))
+                async with attached(relay) as agent:
+                    await agent.queue()
+                    async with paired(relay, agent):
+                        relay.relay.drain()
+                        assert await agent.receive() == Drain()
+                        clock.jump(3)
+                        await trio.testing.wait_all_tasks_blocked()
+                        over = relay.relay.switch.connections == 0
+                nursery.cancel_scope.cancel()
+        return over
+
+    return trio.run(main, clock=clock)

@@ -57,21 +57,15 @@ check: $(VENV)/.dev module
 	.ci/documents
 
 # Every branch of pure code, by the tests of its own module. The tests of the whole come after that.
-WHOLE := $(wildcard tests/system tests/acceptance)
+OF_THE_WHOLE := $(wildcard tests/system tests/acceptance)
 
 coverage: $(VENV)/.dev module
-	$(BIN)/pytest $(WHOLE:%=--ignore=%) --cov --cov-report=
+	$(BIN)/pytest $(OF_THE_WHOLE:%=--ignore=%) --cov --cov-report=
 	$(BIN)/coverage report --include="$$($(BIN)/python .ci/temperatures.py pure)" \
 	  --fail-under=100 --show-missing --skip-covered
 
 test: check coverage
-	$(BIN)/pytest $(WHOLE)
-
-# ---- measurements ------------------------------------------------------------------------------
-# bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.
-
-bench: $(VENV)/.run module
-	$(BIN)/python -m bench.run
+	$(BIN)/pytest $(OF_THE_WHOLE)
 
 # ---- measurements ------------------------------------------------------------------------------
 # bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.

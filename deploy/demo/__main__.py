@@ -10,7 +10,7 @@ import sys
 from typing import Final
 
 import trio
-from daemon import FailedError
+from failed import FailedError
 from parties import enrol, parties
 from place import private_place
 from screen import heading, write
@@ -75,14 +75,19 @@ def main() -> int:
     code = EXIT_FAILED
     try:
         code = trio.run(until_signalled, VERDICTS[wanted])
-    except* FailedError as group:
-        print(f"\nmake run: {_first(group)}", file=sys.stderr)
     except* BrokenPipeError:
-        # Nobody reads any more; Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
+    except* (FailedError, OSError) as group:
+        _write_no_more()
+        print(f"\nmake run: {_first(group)}", file=sys.stderr)
     if code > EXIT_SIGNAL:
         print("\nnot approved: interrupted", file=sys.stderr)
     return code
+
+
+def _write_no_more() -> None:
+    """Python flushes when it ends, and would complain once more of what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

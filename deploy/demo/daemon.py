@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import trio
+from failed import FailedError
 
 STOP_SECONDS: Final = 3.0
 """A relay or an agent with nothing to do ends in milliseconds; then it is killed."""
 
 Line = dict[str, Any]
-
-
-class FailedError(Exception):
-    """The demonstration cannot go on; the message says why, in lines for the user."""
 
 
 @dataclass

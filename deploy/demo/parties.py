@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import trio
-from daemon import Daemon, FailedError, daemon
+from daemon import Daemon, daemon
+from failed import FailedError
 from place import HOST, Place
 from screen import say
 

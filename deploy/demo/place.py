@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from failed import FailedError
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 MODULE: Final = ROOT / "build" / "module" / "pam_bartizan.so"
 PROGRAMS: Final = Path(sys.executable).parent
@@ -101,9 +103,12 @@ class Place:
 
 @contextmanager
 def private_place() -> Iterator[Place]:
-    """A new directory that only this user can enter; gone at the end, whatever happens."""
+    """A new directory that only this user can enter; gone at the end, whatever happens.
+
+    Raises FailedError.
+    """
     with tempfile.TemporaryDirectory(prefix="bartizan-demo-", ignore_cleanup_errors=True) as name:
-        place = Place(Path(name), pwd.getpwuid(os.geteuid()).pw_name, f"127.0.0.1:{_free_port()}")
+        place = Place(Path(name), _own_account(), f"127.0.0.1:{_free_port()}")
         place.services.mkdir()
         # PAM's files know no quoting: this path has no space in it, the checkout's may have.
         (place.folder / "pam_bartizan.so").symlink_to(MODULE)
@@ -118,6 +123,14 @@ def private_place() -> Iterator[Place]:
                 )
             )
         yield place
+
+
+def _own_account() -> str:
+    """Raises FailedError."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise FailedError(f"uid {os.geteuid()} has no name, and PAM signs on names") from None
 
 
 def _free_port() -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from daemon import Daemon, FailedError, Line
+from daemon import Daemon, Line
+from failed import FailedError
 from parties import Parties
 from place import HOST, SERVICE, VALIDATION, Place
 from screen import heading, indented, write

@@ -4,6 +4,7 @@ import base64
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bench.generator import Generator, start_generator
 from bench.links import attach
-from bench.programs import program, relay_program, transit_environment
+from bench.programs import HERE, program, relay_program, transit_environment
 from protocol.agent_auth import public_bytes
 from tests.support.programs import free_port
 
-Kind = Literal["bartizan", "floor_links", "floor_pairs", "transit", "direct"]
+Kind = Literal["bartizan", "floor_links", "floor_python", "floor_pairs", "transit", "direct"]
 Command = Sequence[str | Path]
 
 START_SECONDS: Final = 30.0
@@ -55,6 +56,7 @@ ALL: Final = (
     Contestant("floor_links", 1),
     Contestant("bartizan", 16),
     Contestant("floor_links", 16),
+    Contestant("floor_python", 16),
     Contestant("bartizan", 64),
     Contestant("floor_links", 64),
     Contestant("transit"),
@@ -65,6 +67,7 @@ ALL: Final = (
 _MODES: Final[dict[Kind, str]] = {
     "bartizan": "links",
     "floor_links": "links",
+    "floor_python": "links",
     "floor_pairs": "pairs",
     "transit": "transit",
     "direct": "direct",
@@ -102,12 +105,12 @@ def _start(stack: ExitStack, contestant: Contestant, folder: Path, command: Comm
     match contestant.kind:
         case "bartizan":
             return _bartizan(stack, contestant.links, folder, command)
-        case "floor_links":
-            pid, agents, validators = _c_program(stack, "floor_links")
+        case "floor_links" | "floor_python":
+            pid, agents, validators = _floor(stack, contestant.kind)
             links = [attach(agents, None, None) for _ in range(contestant.links)]
             return _Started(pid, validators, links)
         case "floor_pairs" | "direct":
-            pid, port = _c_program(stack, contestant.kind)
+            pid, port = _floor(stack, contestant.kind)
             return _Started(pid, port, [])
         case "transit":
             return _transit(stack, folder)
@@ -135,11 +138,14 @@ def _stop(process: "subprocess.Popen[str]") -> None:
         process.stdout.close()
 
 
-def _c_program(stack: ExitStack, name: str) -> list[int]:
+def _floor(stack: ExitStack, kind: Kind) -> list[int]:
     """Its process id, and the port of each listener, of which it prints `NAME PORT`."""
-    process = _process(stack, [program(name)], subprocess.PIPE)
+    command: Command = [program(kind)]
+    if kind == "floor_python":
+        command = [sys.executable, HERE / "floor_python.py"]
+    process = _process(stack, command, subprocess.PIPE)
     assert process.stdout is not None
-    listeners = 2 if name == "floor_links" else 1
+    listeners = 2 if _MODES[kind] == "links" else 1
     ports = [int(process.stdout.readline().split()[1]) for _ in range(listeners)]
     return [process.pid, *ports]
 

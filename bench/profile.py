@@ -9,6 +9,7 @@ Shares are of the cycles in user mode; those in the kernel do not count, and mic
 import collections
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,8 @@ SAMPLED: Final = "--sampled"
 CYCLES: Final = 1_000_003
 """Cycles between two samples: some tenths of a millisecond, and in step with nothing."""
 SHOWN: Final = 32
+LEAST: Final = 0.01
+MOST: Final = 0.99
 SIGN_ONS: Final = 100_000
 LINKS: Final = 16
 
@@ -72,21 +75,46 @@ def profile(sign_ons: int, links: int) -> Samples:
 
 
 def show(samples: Samples) -> None:
-    """By function with all that it calls, by function alone, and by line."""
+    """As a tree of calls, by function alone, and by line."""
     total = sum(count for _, count in samples.stacks)
-    within: collections.Counter[str] = collections.Counter()
     alone: collections.Counter[str] = collections.Counter()
     lines: collections.Counter[str] = collections.Counter()
+    root = Node()
     for stack, count in samples.stacks:
         functions = [line.rpartition(":")[0] for line in stack]
-        for function in set(functions):
-            within[function] += count
+        root.add(functions, count)
         alone[functions[-1]] += count
         lines[stack[-1]] += count
-    print(f"{total} samples")
-    for title, counts in (("with callees", within), ("alone", alone), ("line", lines)):
+    print(f"{total} samples of {CYCLES} cycles in user mode\n")
+    print(table(["calls", "share"], root.rows(total)))
+    for title, counts in (("alone", alone), ("line", lines)):
         rows = [[name, f"{count / total:.1%}"] for name, count in counts.most_common(SHOWN)]
         print("\n" + table([title, "share"], rows))
+
+
+class Node:
+    """A function, as it was called from the ones above it, with all that it calls."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.below: dict[str, Node] = collections.defaultdict(Node)
+
+    def add(self, functions: list[str], count: int) -> None:
+        node = self
+        node.count += count
+        for function in functions:
+            node = node.below[function]
+            node.count += count
+
+    def rows(self, total: int, depth: int = 0) -> Iterator[list[str]]:
+        """What has LEAST of the total and more; a way down without a fork is no news."""
+        for name, node in sorted(self.below.items(), key=lambda item: -item[1].count):
+            share = node.count / total
+            forks = share < MOST
+            if share >= LEAST:
+                if forks:
+                    yield ["  " * depth + name, f"{share:.1%}"]
+                yield from node.rows(total, depth + forks)
 
 
 def main(arguments: list[str]) -> None:

@@ -100,6 +100,15 @@ def test_a_preface_is_taken_raw_before_the_frames() -> None:
     assert said == [b"one", b"two"]
 
 
+def test_raw_bytes_are_taken_as_soon_as_they_are_there() -> None:
+    reader = FrameReader(10)
+    reader.feed(b"BTZN\x01")
+    assert reader.take(PREFACE_LENGTH) is None
+    reader.feed(b"\x09")
+    assert reader.take(PREFACE_LENGTH) == b"BTZN\x01\x09"
+    assert reader.buffered == 0
+
+
 def test_the_limit_may_be_raised_once_the_peer_is_known() -> None:
     reader = FrameReader(MAX_UNKNOWN_FRAME)
     reader.feed(encode_frame(b"hello") + encode_frame(bytes(MAX_LINK_FRAME)))

@@ -1,7 +1,7 @@
 """pure. Many things, each with at most one moment at which it must be looked at.
 
-Moments are kept in buckets of one step, so adding and removing cost a set operation. A thing that
-was removed leaves at most its empty bucket behind, until the bucket's moment.
+Moments are kept in buckets of one step, so adding and removing cost a dictionary's operation. A
+thing that was removed leaves at most its empty bucket behind, until the bucket's moment.
 """
 
 import heapq
@@ -20,26 +20,26 @@ class Deadlines(Generic[T]):
     def __init__(self, per_second: int) -> None:
         """`per_second` steps: few of them cost less memory, many are more exact."""
         self._per_second: Final = per_second
-        self._buckets: dict[int, set[T]] = {}
+        self._buckets: dict[int, dict[T, None]] = {}
         self._order: list[int] = []
 
     def add(self, thing: T, when: float) -> None:
         number = self._bucket(when)
         bucket = self._buckets.get(number)
         if bucket is None:
-            self._buckets[number] = {thing}
+            self._buckets[number] = {thing: None}
             heapq.heappush(self._order, number)
         else:
-            bucket.add(thing)
+            bucket[thing] = None
 
     def remove(self, thing: T, when: float) -> None:
         """Take back `add` with the same `when`; nothing happens when it is no longer there."""
         bucket = self._buckets.get(self._bucket(when))
         if bucket is not None:
-            bucket.discard(thing)
+            bucket.pop(thing, None)
 
     def due(self, now: float) -> list[T]:
-        """Take out everything whose moment has come.
+        """Take out everything whose moment has come, in order of moments, then of adding.
 
         What handling one of them does to another is the caller's to notice: both are out already.
         """

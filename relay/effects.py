@@ -6,7 +6,7 @@ from protocol import messages
 from protocol.frames import encode_frame
 from protocol.messages import Message
 from relay.deadlines import Deadlines
-from relay.ends import Link, LinkState, Validator
+from relay.ends import Link, Validator
 from relay.records import Record
 
 _STEPS_PER_SECOND: Final = 100
@@ -26,10 +26,9 @@ class Effects:
         self.deadlines: Final[Deadlines[Link | Validator]] = Deadlines(_STEPS_PER_SECOND)
 
     def send(self, link: Link, message: Message) -> None:
-        """Leave a message for a link. Nobody reads it any more when the link has ended."""
-        if link.state is not LinkState.ENDED:
-            link.out += encode_frame(messages.encode(message))
-            self.touched.add(link)
+        """Leave a message for a link. How much it has in `out` is looked at between steps only."""
+        link.out += encode_frame(messages.encode(message))
+        self.touched.add(link)
 
     def arm(self, end: Link | Validator, when: float) -> None:
         """Look at `end` at that moment, and no longer at the one before."""

@@ -196,8 +196,6 @@ class Requests:
     def end(self, request: Request, outcome: RequestOutcome, now: float) -> None:
         """The end of a request and of its transaction, told to whoever is still there."""
         link = request.link
-        if link.requests.get(request.number) is not request:
-            return
         del link.requests[request.number]
         self._count -= 1
         self._of_agent[link.agent] -= 1

@@ -1,0 +1,476 @@
+"""The broker against an obvious slow model, over random histories.
+
+The model keeps everything in lists, searches them, and knows the rules by heart: who waits, who
+runs, who is held, in what order. Time goes in steps that never meet a deadline exactly, so that
+order within one moment is nobody's business. After every step each observable thing is
+compared; at the end everything is let run out, and nothing may be left anywhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+
+from protocol.frames import encode_frame
+from protocol.limits import MAX_REJECTS, MAX_TRANSACTION_FRAMES
+from protocol.messages import (
+    AuthRequest,
+    Close,
+    CloseReason,
+    Data,
+    Message,
+    Paired,
+    Pong,
+    Queued,
+    Refused,
+    RefusedReason,
+    Reject,
+)
+from relay.ends import Fate
+from tests.relay.pure_relay import SIGN_ON_ID, UID, AgentEnd, PureRelay, ValidatorEnd, asking_for
+
+HOLD = 5.25
+LIFETIME = 50.5
+STEP = 0.9
+LIMITS: dict[str, Any] = {
+    "links": 4,
+    "requests": 3,
+    "requests_per_agent": 2,
+    "longest_ttl": 100,
+    "unpaired": 4,
+    "transactions": 2,
+    "hold": HOLD,
+    "lifetime": LIFETIME,
+}
+
+
+@dataclass(eq=False)
+class ModelLink:
+    end: AgentEnd
+    agent: int
+    expected: list[Message] = field(default_factory=list)
+    up: bool = True
+
+
+@dataclass(eq=False)
+class ModelValidator:
+    end: ValidatorEnd
+    tag: bytes
+    release: float
+    unread: int = 0
+    """Frames that it has sent and nobody has taken."""
+    state: str = "unmatched"
+    answered: bool = False
+    expected: list[bytes] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class ModelRequest:
+    link: ModelLink
+    number: int
+    tags: tuple[bytes, ...]
+    expires: float
+    validator: ModelValidator | None = None
+    started: float = 0.0
+    active: float = 0.0
+    frames_in: int = 0
+    frames_out: int = 0
+    rejects: int = 0
+
+
+TAGS = [bytes([n]) * 16 for n in range(4)]
+
+picks = st.integers(0, 9)
+
+
+class BrokerMachine(RuleBasedStateMachine):
+    links: ClassVar[Bundle[ModelLink]] = Bundle("links")
+    validators: ClassVar[Bundle[ModelValidator]] = Bundle("validators")
+
+    @initialize(stall=st.sampled_from([3.3, 30.5]))
+    def start(self, stall: float) -> None:
+        """A stall may be shorter or longer than the hold."""
+        self.stall = stall
+        self.relay = PureRelay(stall=stall, **LIMITS)
+        self.relay.now = 1000.1
+        self.model_links: list[ModelLink] = []
+        self.requests: list[ModelRequest] = []
+        self.door: list[ModelValidator] = []
+        """Not paired and not gone, oldest entry first."""
+        self.all_validators: list[ModelValidator] = []
+        self.ended = 0
+        self.draining = False
+
+    # ---- what happens ----
+
+    @rule(target=links, agent=st.integers(0, 1))
+    def attach(self, agent: int) -> Any:
+        if sum(link.up for link in self.model_links) == LIMITS["links"]:
+            assert self.relay.link(UID).link.fate is Fate.RESET
+            return multiple()
+        link = ModelLink(self.relay.agent(UID + agent), agent)
+        self.model_links.append(link)
+        return link
+
+    @rule(link=consumes(links), rudely=st.booleans())
+    def detach(self, link: ModelLink, rudely: bool) -> None:
+        if rudely:
+            link.end.feed(encode_frame(b"?"))
+        else:
+            link.end.leave()
+        self._link_ends(link)
+
+    @rule(
+        link=links,
+        number=st.integers(0, 3),
+        tags=st.lists(st.sampled_from(TAGS), min_size=1, max_size=3, unique=True).map(tuple),
+        ttl=st.sampled_from([0, 3, 7, 60, 100, 101]),
+    )
+    def queue(self, link: ModelLink, number: int, tags: tuple[bytes, ...], ttl: int) -> None:
+        link.end.send(AuthRequest(number, SIGN_ON_ID, ttl, tags))
+        if not link.up:
+            return
+        replaced = [r for r in self.requests if set(r.tags) & set(tags)]
+        of_agent = [r for r in self.requests if r.link.agent == link.agent]
+        reason = None
+        if self.draining:
+            reason = RefusedReason.DRAINING
+        elif not 1 <= ttl <= LIMITS["longest_ttl"]:
+            reason = RefusedReason.TTL
+        elif any(r.link is link and r.number == number for r in self.requests) or any(
+            r.link.agent != link.agent for r in replaced
+        ):
+            reason = RefusedReason.DUPLICATE
+        elif len(of_agent) - len(replaced) >= LIMITS["requests_per_agent"]:
+            reason = RefusedReason.QUOTA
+        elif len(self.requests) - len(replaced) >= LIMITS["requests"]:
+            reason = RefusedReason.OVERLOADED
+        if reason is not None:
+            link.expected.append(Refused(number, reason))
+            return
+        for old in replaced:
+            self._request_ends(old, None)
+        request = ModelRequest(link, number, tags, self.relay.now + ttl)
+        self.requests.append(request)
+        link.expected.append(Queued(number))
+        self._offer(request)
+
+    @rule(
+        target=validators,
+        tag=st.sampled_from(TAGS),
+        frames=st.sampled_from([0, 1, 2, MAX_TRANSACTION_FRAMES + 1]),
+    )
+    def come(self, tag: bytes, frames: int) -> ModelValidator:
+        """A validator that asks for a tag and sends something right behind."""
+        if len(self.door) >= LIMITS["unpaired"]:
+            self._gone(self.door[0])
+        end = self.relay.validator(asking_for(tag), encode_frame(b"v") * frames)
+        validator = ModelValidator(end, tag, self.relay.now + HOLD, frames)
+        self.all_validators.append(validator)
+        self.door.append(validator)
+        for request in self.requests:
+            if tag in request.tags and request.validator is None:
+                self._pair(request, validator)
+        return validator
+
+    @rule(
+        target=validators,
+        link=links,
+        number=st.integers(0, 3),
+        tag=st.sampled_from(TAGS),
+        ttl=st.sampled_from([3, 60]),
+    )
+    def begin(self, link: ModelLink, number: int, tag: bytes, ttl: int) -> ModelValidator:
+        """What most often happens."""
+        self.queue(link, number, (tag,), ttl)
+        return self.come(tag, 1)
+
+    @rule()
+    def come_with_rubbish(self) -> None:
+        if len(self.door) >= LIMITS["unpaired"]:
+            self._gone(self.door[0])
+        end = self.relay.validator(b"rubbish")
+        validator = ModelValidator(end, b"", self.relay.now + HOLD, state="held")
+        self.all_validators.append(validator)
+        self.door.append(validator)
+
+    @rule(validator=consumes(validators))
+    def leave(self, validator: ModelValidator) -> None:
+        validator.end.leave()
+        request = self._running(validator)
+        if request is not None:
+            request.validator = None
+            self._request_ends(request, CloseReason.VALIDATOR_GONE)
+        if validator.state != "closed":
+            self._gone(validator)
+
+    @rule(validator=validators, count=st.sampled_from([1, 2, 9]))
+    def say(self, validator: ModelValidator, count: int) -> None:
+        """Shells do not read who is not to be read."""
+        if validator.end.end.reading:
+            validator.end.feed(encode_frame(b"v") * count)
+            validator.unread += count
+            request = self._running(validator)
+            assert request is not None
+            self._forward(request)
+
+    @rule(validator=validators)
+    def say_rubbish(self, validator: ModelValidator) -> None:
+        if validator.end.end.reading:
+            validator.end.feed(b"\0\0")
+            request = self._running(validator)
+            assert request is not None
+            self._request_ends(request, CloseReason.VALIDATOR_GONE)
+
+    @rule(
+        link=links,
+        message=st.sampled_from(
+            [Data(4, b"a"), Reject(4), Close(4, CloseReason.DONE), Close(4, CloseReason.WITHDRAWN)]
+        ),
+    )
+    def speak_of_a_request_that_is_gone(self, link: ModelLink, message: Message) -> None:
+        """No request has this number, as when it has just ended at the relay."""
+        link.end.send(message)
+
+    @precondition(lambda self: self.requests)
+    @rule(pick=picks, count=st.sampled_from([1, 2, 9]))
+    def answer(self, pick: int, count: int) -> None:
+        link, number = self._pick(pick)
+        link.end.send(*[Data(number, b"a")] * count)
+        for _ in range(count):
+            request = self._request(link, number)
+            if request is None:
+                return
+            if request.validator is None:
+                self._link_ends(link)
+                return
+            request.active = self.relay.now
+            request.frames_out += 1
+            if request.frames_out > MAX_TRANSACTION_FRAMES:
+                self._request_ends(request, CloseReason.LIMIT)
+            else:
+                request.validator.answered = True
+                request.validator.expected.append(b"a")
+
+    @precondition(lambda self: self.requests)
+    @rule(pick=picks, again=st.sampled_from([1, 1, 1, MAX_REJECTS + 1]))
+    def reject(self, pick: int, again: int) -> None:
+        link, number = self._pick(pick)
+        self._reject(link, number)
+        request = self._request(link, number)
+        while again > 1 and request is not None:
+            again -= 1
+            if request.validator is None:
+                self.come(request.tags[0], 1)
+            if request.validator is not None:
+                self._reject(link, number)
+            request = self._request(link, number)
+
+    def _reject(self, link: ModelLink, number: int) -> None:
+        link.end.send(Reject(number))
+        request = self._request(link, number)
+        if request is None:
+            return
+        if request.validator is None:
+            self._link_ends(link)
+            return
+        self._put_out(request)
+        request.rejects += 1
+        request.frames_in = request.frames_out = 0
+        if request.rejects > MAX_REJECTS:
+            self._request_ends(request, CloseReason.LIMIT)
+        elif self.relay.now >= request.expires:
+            self._request_ends(request, CloseReason.EXPIRED)
+        else:
+            self._offer(request)
+
+    @precondition(lambda self: self.requests)
+    @rule(pick=picks, reason=st.sampled_from([CloseReason.DONE, CloseReason.WITHDRAWN]))
+    def close(self, pick: int, reason: CloseReason) -> None:
+        link, number = self._pick(pick)
+        link.end.send(Close(number, reason))
+        request = self._request(link, number)
+        if request is not None:
+            self._request_ends(request, None, done=reason is CloseReason.DONE)
+
+    @rule(steps=st.sampled_from([1, 2, 3, 5, 20, 40]))
+    def wait(self, steps: int) -> None:
+        """Step by step, with a word from every agent: silence is another test's business."""
+        for _ in range(steps):
+            self.relay.wait(STEP)
+            self._time_has_passed()
+            for link in self.model_links:
+                link.end.send(Pong())
+
+    @rule(chance=st.integers(0, 40))
+    def drain(self, chance: int) -> None:
+        """Seldom: a relay that drains is a dull one."""
+        if chance != 29:
+            return
+        self.relay.broker.drain()
+        for link in self.model_links:
+            link.end.received()  # Drain, and what was compared before
+        self.draining = True
+
+    # ---- the model ----
+
+    def _pick(self, pick: int) -> tuple[ModelLink, int]:
+        request = self.requests[pick % len(self.requests)]
+        return request.link, request.number
+
+    def _request(self, link: ModelLink, number: int) -> ModelRequest | None:
+        return next((r for r in self.requests if r.link is link and r.number == number), None)
+
+    def _running(self, validator: ModelValidator) -> ModelRequest | None:
+        return next((r for r in self.requests if r.validator is validator), None)
+
+    def _offer(self, request: ModelRequest) -> None:
+        for tag in request.tags:
+            for validator in self.door:
+                if validator.state == "unmatched" and validator.tag == tag:
+                    self._pair(request, validator)
+                    return
+
+    def _pair(self, request: ModelRequest, validator: ModelValidator) -> None:
+        if sum(r.validator is not None for r in self.requests) >= LIMITS["transactions"]:
+            validator.state = "held"
+            self.door.remove(validator)
+            self.door.append(validator)
+            return
+        self.door.remove(validator)
+        validator.state = "paired"
+        request.validator = validator
+        request.started = request.active = self.relay.now
+        request.frames_in = request.frames_out = 0
+        index = request.tags.index(validator.tag)
+        request.link.expected.append(Paired(request.number, index, validator.end.end.address))
+        self._forward(request)
+
+    def _forward(self, request: ModelRequest) -> None:
+        assert request.validator is not None
+        while request.validator is not None and request.validator.unread:
+            request.validator.unread -= 1
+            request.active = self.relay.now
+            request.frames_in += 1
+            if request.frames_in > MAX_TRANSACTION_FRAMES:
+                self._request_ends(request, CloseReason.LIMIT)
+                return
+            request.link.expected.append(Data(request.number, b"v"))
+
+    def _put_out(self, request: ModelRequest) -> None:
+        validator = request.validator
+        assert validator is not None
+        request.validator = None
+        validator.expected.clear()
+        if validator.answered or self.relay.now >= validator.release:
+            self._gone(validator)
+        else:
+            validator.state = "held"
+            self.door.append(validator)
+
+    def _gone(self, validator: ModelValidator) -> None:
+        validator.state = "reset"
+        validator.expected.clear()
+        if validator in self.door:
+            self.door.remove(validator)
+
+    def _request_ends(
+        self, request: ModelRequest, reason: CloseReason | None, *, done: bool = False
+    ) -> None:
+        self.requests.remove(request)
+        self.ended += 1
+        if reason is not None:
+            request.link.expected.append(Close(request.number, reason))
+        if request.validator is not None:
+            if done and request.validator.answered:
+                request.validator.state = "closed"
+            else:
+                self._put_out(request)
+
+    def _link_ends(self, link: ModelLink) -> None:
+        link.up = False
+        link.expected.clear()
+        for request in [r for r in self.requests if r.link is link]:
+            self._request_ends(request, None)
+
+    def _time_has_passed(self) -> None:
+        now = self.relay.now
+        for request in list(self.requests):
+            if request.validator is None:
+                if now >= request.expires:
+                    self._request_ends(request, CloseReason.EXPIRED)
+                continue
+            stalled, over = request.active + self.stall, request.started + LIFETIME
+            if now >= min(stalled, over):
+                reason = CloseReason.STALLED if stalled < over else CloseReason.LIMIT
+                self._request_ends(request, reason)
+        for validator in list(self.door):
+            if now >= validator.release:
+                self._gone(validator)
+
+    # ---- what must be the same ----
+
+    @invariant()
+    def every_agent_has_heard_the_same(self) -> None:
+        for link in self.model_links:
+            assert link.end.up == link.up
+            heard = link.end.received()
+            if link.up:
+                # What ends within one step ends in an order that the model does not know.
+                assert sorted(map(repr, heard)) == sorted(map(repr, link.expected))
+            link.expected.clear()
+
+    @invariant()
+    def every_validator_has_seen_the_same(self) -> None:
+        for validator in self.all_validators:
+            fate = {"closed": Fate.CLOSE, "reset": Fate.RESET}.get(validator.state, Fate.OPEN)
+            assert validator.end.end.fate is fate, validator.state
+            seen = validator.end.received()
+            if fate is not Fate.RESET:
+                assert seen == validator.expected
+            if not validator.answered:
+                assert not seen
+            validator.expected.clear()
+
+    @invariant()
+    def no_counter_drifts(self) -> None:
+        broker = self.relay.broker
+        assert len(broker.requests) == len(self.requests)
+        assert len(broker.transactions) == sum(r.validator is not None for r in self.requests)
+        assert len(broker.door) == len(self.door)
+        assert len(broker.links) == sum(link.up for link in self.model_links)
+
+    def teardown(self) -> None:
+        """Everything runs out, and nothing is left."""
+        if not hasattr(self, "relay"):
+            return
+        broker = self.relay.broker
+        self.relay.wait(200)
+        assert len(broker.requests) == len(broker.transactions) == len(broker.door) == 0
+        assert len(broker.links) == 0
+        assert broker.next_deadline() == float("inf")
+        empty: list[object] = [
+            broker.requests._by_tag,
+            broker.requests._of_agent,
+            broker.requests.deadlines._buckets,
+            broker.door._unmatched,
+            broker.door._unpaired,
+            broker.links._setting_up,
+            broker._deadlines._buckets,
+        ]
+        assert not any(empty)
+
+
+TestBroker = BrokerMachine.TestCase
+TestBroker.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=80)

@@ -29,6 +29,10 @@ REQUESTS: Final = 1_000_000
 """Limit of requests, in all and for one agent: above any number that is measured."""
 
 
+class ContestantError(Exception):
+    """It did not start; with what it said."""
+
+
 @dataclass(frozen=True)
 class Contestant:
     """`links` is how many agents there are; 0 where an agent connects for each sign-on."""
@@ -198,5 +202,5 @@ def _until(process: "subprocess.Popen[str]", log: Path, said: str) -> None:
     end = time.monotonic() + START_SECONDS
     while said not in (text := log.read_text()):
         if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"a contestant did not start: {text}")
+            raise ContestantError(f"a contestant did not start: {text.strip()}")
         time.sleep(0.02)

@@ -21,6 +21,10 @@ COUNTED: Final = 2000
 """Sign-ons whose instructions are counted."""
 
 
+class SettingError(Exception):
+    """A setting makes no sense; which, what was found, and what is expected."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How much is measured."""
@@ -114,19 +118,19 @@ def with_delay(measured: dict[str, dict[str, float]], direct: str) -> dict[str, 
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
-    """ROUNDS, SIGN_ONS, WAITING and WHOLE. Raises ValueError, which names the wrong one."""
+    """ROUNDS, SIGN_ONS, WAITING and WHOLE. Raises SettingError."""
 
     def numbers(name: str, default: str) -> tuple[int, ...]:
         text = environment.get(name, default)
         parts = text.split(",")
         if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-            raise ValueError(f"{name}={text}: expected numbers from 1")
+            raise SettingError(f"{name}={text}: expected numbers from 1")
         return tuple(sorted({int(part) for part in parts}))
 
     def one(name: str, default: str) -> int:
         found = numbers(name, default)
         if len(found) > 1:
-            raise ValueError(f"{name}: expected one number")
+            raise SettingError(f"{name}: expected one number")
         return found[0]
 
     return Settings(

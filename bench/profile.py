@@ -15,8 +15,9 @@ from typing import Final
 
 import msgspec
 
-from bench.contestants import Command, Contestant, running
+from bench.contestants import Command, Contestant, ContestantError, running
 from bench.figures import table
+from bench.generator import GeneratorError
 from bench.measure import IN_FLIGHT, WARM_UP
 from bench.programs import ROOT, build_programs
 from bench.sampler import Place, Sampler
@@ -44,7 +45,10 @@ def sampled(file: Path, arguments: list[str]) -> None:
     """Be the relay, and write where it was to `file` at the end."""
     from relay.cli import main as relay  # noqa: PLC0415  only the relay's own process has it
 
-    sampler = Sampler(CYCLES)
+    try:
+        sampler = Sampler(CYCLES)
+    except OSError as error:
+        sys.exit(f"this machine lets nobody count cycles: {error.strerror}")
     sampler.start()
     try:
         relay(arguments, standalone_mode=False)
@@ -122,7 +126,10 @@ def main(arguments: list[str]) -> None:
         sampled(Path(arguments[1]), arguments[2:])
         return
     sign_ons = int(arguments[0]) if arguments else SIGN_ONS
-    show(profile(sign_ons, int(arguments[1]) if len(arguments) > 1 else LINKS))
+    try:
+        show(profile(sign_ons, int(arguments[1]) if len(arguments) > 1 else LINKS))
+    except (ContestantError, GeneratorError) as error:
+        sys.exit(f"bench: {error}")
 
 
 if __name__ == "__main__":

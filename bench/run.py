@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from bench.circumstances import circumstances
-from bench.contestants import ALL, Contestant
+from bench.contestants import ALL, Contestant, ContestantError
 from bench.figures import (
     BYTES_PER_WAITING,
     OURS,
@@ -32,8 +32,10 @@ from bench.figures import (
     verdicts,
     verdicts_table,
 )
+from bench.generator import GeneratorError
 from bench.measure import (
     IN_FLIGHT,
+    SettingError,
     Settings,
     measure,
     measure_growth,
@@ -75,9 +77,12 @@ SPARE_FILES: Final = 4096
 
 def main() -> None:
     try:
-        settings = settings_from(os.environ)
-    except ValueError as error:
+        _measure(settings_from(os.environ))
+    except (SettingError, ContestantError, GeneratorError) as error:
         sys.exit(f"bench: {error}")
+
+
+def _measure(settings: Settings) -> None:
     sockets = _waiting_sockets(max(settings.waiting))
     build_programs()
     transit_environment()

@@ -43,9 +43,11 @@ class Agent:
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
         self._reader = FrameReader(MAX_LINK_FRAME)
+        self._sending = trio.Lock()
 
     async def send(self, *out: Message) -> None:
-        await self.stream.send_all(frames(*out))
+        async with self._sending:
+            await self.stream.send_all(frames(*out))
 
     async def receive(self) -> Message:
         while (body := self._reader.next_frame()) is None:

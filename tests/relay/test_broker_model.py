@@ -473,4 +473,4 @@ class BrokerMachine(RuleBasedStateMachine):
 
 
 TestBroker = BrokerMachine.TestCase
-TestBroker.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=80)
+TestBroker.settings = settings(max_examples=3 * settings().max_examples, stateful_step_count=80)

@@ -34,13 +34,12 @@ def slow_commit(parts: Together) -> Iterator[tuple[threading.Event, threading.Ev
             begun.set()
             go_on.wait()
 
-    db = parts.agent.host.accounts._db
-    db.set_trace_callback(trace)
+    # It stays: to take it back while the store's thread is in it would be a deadlock.
+    parts.agent.host.accounts._db.set_trace_callback(trace)
     try:
         yield begun, go_on
     finally:
         go_on.set()
-        db.set_trace_callback(None)
 
 
 async def decided_meanwhile(parts: Together, caller: Caller, give_up: Callable[[], None]) -> None:
@@ -115,13 +114,18 @@ class SleepyHost:
     def clock(self) -> float:
         return boot_time() + self.asleep
 
+    async def sleep(self) -> None:
+        """An hour of sleep, when the agent has nothing left to do."""
+        await wait_all_tasks_blocked(0.02)
+        self.asleep = 3600.0
+
 
 async def test_a_passcode_does_not_outlive_its_time_in_a_sleeping_host(tmp_path: Path) -> None:
     host = SleepyHost()
     async with together(tmp_path, clock=host.clock, limits=QUICK_HOLD) as parts:
         async with parts.agent.call() as caller:
             code = await caller.passcode()
-            host.asleep = 3600.0
+            await host.sleep()
             assert (await parts.phone.sign_on(code)).outcome is Outcome.NO_SUCH_SIGN_ON
             assert await caller.result() is Result.DENIED
         await parts.ended("expired")
@@ -134,8 +138,7 @@ async def test_the_end_is_seen_soon_after_the_host_woke_up(
     host = SleepyHost()
     async with together(tmp_path, clock=host.clock) as parts, parts.agent.call() as caller:
         await caller.passcode()
-        host.asleep = 3600.0
-        await wait_all_tasks_blocked(0.02)
+        await host.sleep()
         mock_clock.jump(LOOK_AGAIN)
         assert await caller.result() is Result.DENIED
         await parts.ended("expired")
@@ -146,7 +149,7 @@ async def test_a_decision_after_the_hosts_sleep_is_too_late(tmp_path: Path) -> N
     async with together(tmp_path, clock=host.clock) as parts, parts.agent.call() as caller:
         async with parts.phone.attempt(await caller.passcode()) as attempt:
             await attempt.context()
-            host.asleep = 3600.0
+            await host.sleep()
             assert await attempt.outcome() is SignOnOutcome.TOO_LATE
             await attempt.confirm()
         assert await caller.result() is Result.DENIED

@@ -57,9 +57,11 @@ class Phone:
             return await client.sign_on(self.record, Mode.PASSCODE, passcode, device, Timeline())
 
     @asynccontextmanager
-    async def attempt(self, passcode: str, relay: str | None = None) -> AsyncIterator["Attempt"]:
+    async def attempt(
+        self, passcode: str, relay: str | None = None, mode: Mode = Mode.PASSCODE
+    ) -> AsyncIterator["Attempt"]:
         """A sign-on step by step, H1 sent, at the first relay or at `relay` (host:port)."""
-        machine = ValidatorSignOn(self.record.device_keys, Mode.PASSCODE, passcode)
+        machine = ValidatorSignOn(self.record.device_keys, mode, passcode)
         async with await RelayConnection.open(relay or self.record.relays[0]) as connection:
             await connection.begin(self.record.shard, machine.tag, machine.h1())
             yield Attempt(self, machine, connection)

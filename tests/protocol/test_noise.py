@@ -212,6 +212,7 @@ def test_associated_data_is_bound() -> None:
 
 
 def test_the_last_nonce_is_never_used() -> None:
+    assert MAX_NONCE == 0xFFFFFFFFFFFFFFFF
     state = CipherState(PSK)
     state._nonce = MAX_NONCE - 1
     frame = state.encrypt(b"", b"text")
@@ -234,3 +235,14 @@ def test_a_static_key_sent_before_any_key_is_in_clear() -> None:
     other = responder(value)
     assert other.read(message) == b"payload"
     assert other.remote_static == public_bytes(INITIATOR)
+
+
+def test_a_message_in_clear_may_end_with_a_key_and_not_within_one() -> None:
+    value = pattern("IN")
+    assert value is not None
+    message = initiator(value).write(b"")
+    assert len(message) == 64
+    assert responder(value).read(message) == b""
+    for end in (0, 31, 32, 63):
+        with pytest.raises(ProtocolError, match="too short"):
+            responder(value).read(message[:end])

@@ -11,7 +11,9 @@ from protocol.limits import H1_FRAME_LENGTH
 from protocol.ratchet import Generation
 from protocol.signon import AgentSignOn, DeviceKeys, ValidatorSignOn
 from protocol.signon_messages import (
+    Decision,
     H1Payload,
+    Receipt,
     SignOnOutcome,
     UserVerification,
     Verdict,
@@ -64,6 +66,18 @@ def test_the_receipt_brings_its_text() -> None:
     joined.agent.receive_decision(joined.frames["DECISION"])
     frame = joined.agent.receipt(SignOnOutcome.TOO_LATE, "14 s too late")
     assert joined.validator.receive_receipt(frame).text == "14 s too late"
+
+
+def test_what_is_not_said_is_empty() -> None:
+    joined = Joined()
+    assert joined.deliver("H1", joined.make("H1")) == H1Payload(0, caps=0, app_version=0)
+    joined.deliver("CONTEXT", joined.make("CONTEXT"))
+    decision = joined.deliver("DECISION", joined.make("DECISION"))
+    assert isinstance(decision, Decision)
+    assert (decision.reason, decision.user_verification) == ("", UserVerification.PRESENCE)
+    receipt = joined.deliver("RECEIPT", joined.make("RECEIPT"))
+    assert isinstance(receipt, Receipt)
+    assert receipt.text == ""
 
 
 def test_h1_brings_the_version_of_the_program() -> None:

@@ -1,7 +1,7 @@
 """edge. Measures one contestant: busy, one sign-on at a time, and with more and more that wait."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,21 +51,35 @@ def measure_growth(
 
     Where each of them is a socket, at most `sockets` can wait.
     """
+    counts = [n for n in settings.waiting if contestant.links or n <= sockets]
+    grown = _memory(contestant, counts)
     found: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder, running(contestant, Path(folder)) as relay:
         relay.generator.run(WARM_UP, IN_FLIGHT)
-        empty = memory(relay.pid)
-        for waiting in settings.waiting:
-            if waiting > sockets and not contestant.links:
-                break
+        for waiting in counts:
             relay.generator.wait(waiting)
-            settle(relay.pid)
-            grown = memory(relay.pid) - empty
             found[waiting] = (
-                {"bytes_per_waiting": grown / waiting}
+                {"bytes_per_waiting": grown[waiting] / waiting}
                 | _busy(relay, max(settings.sign_ons // 4, IN_FLIGHT))
                 | _single(relay)
             )
+    return found
+
+
+def _memory(contestant: Contestant, counts: Sequence[int]) -> dict[int, int]:
+    """Bytes by which a process of its own grows.
+
+    One that is busy in between grows and shrinks by more than some requests need.
+    """
+    with tempfile.TemporaryDirectory() as folder, running(contestant, Path(folder)) as relay:
+        relay.generator.run(WARM_UP, IN_FLIGHT)
+        settle(relay.pid)
+        empty = memory(relay.pid)
+        found: dict[int, int] = {}
+        for waiting in counts:
+            relay.generator.wait(waiting)
+            settle(relay.pid)
+            found[waiting] = memory(relay.pid) - empty
     return found
 
 

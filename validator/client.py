@@ -21,6 +21,7 @@ from validator.endings import Ending
 from validator.errors import KeyStoreError
 from validator.first_answer import Answered, NoAnswer, Opening, first_answer
 from validator.limits import (
+    CLOSING_SECONDS,
     MAX_DECISION_SECONDS,
     PROOF_PAUSE_SECONDS,
     RECEIPT_SECONDS,
@@ -104,6 +105,9 @@ async def sign_on(
             # Only now: CONFIRM tells the agent that the old key may be forgotten.
             with suppress(EndedError):  # its loss locks nobody out
                 await connection.send(machine.confirm())
+                # Who leaves before the host has closed looks like one whose network broke.
+                with trio.move_on_after(CLOSING_SECONDS):
+                    await connection.until_over()
         return Ending(
             concluded(choice.verdict, receipt.outcome),
             record.host,

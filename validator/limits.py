@@ -16,6 +16,10 @@ going down."""
 RECEIPT_SECONDS: Final = 15.0
 """From DECISION to RECEIPT: in between the agent writes to its disk; the network may be slow."""
 
+CLOSING_SECONDS: Final = 2.0
+"""From CONFIRM to the end of the connection: the host writes to its disk once more. The user has
+the outcome either way."""
+
 MAX_DECISION_SECONDS: Final = 300.0
 """To decide, whatever the host says: a whole sign-on lasts no longer."""
 

@@ -76,6 +76,7 @@ async def test_cut_before_confirm_is_success_and_locks_nobody_out(agent: DirectA
         (At.ACCEPT, limits.ANSWER_SECONDS, Outcome.UNREACHABLE),
         (At.FIRST_ANSWER, limits.ANSWER_SECONDS, Outcome.UNREACHABLE),
         (At.RECEIPT, limits.RECEIPT_SECONDS, Outcome.UNKNOWN),
+        (At.CONFIRM, limits.CLOSING_SECONDS, Outcome.SIGNED_ON),
     ],
 )
 async def test_silence_is_bounded(

@@ -11,6 +11,7 @@ from pam_agent.fan_out import FanOut
 from pam_agent.host import Host
 from pam_agent.link_events import FrameCame, LinkLost, Pairing, WasClosed, WasPaired
 from pam_agent.outcomes import SignOnEnd
+from pam_agent.records import Decided
 from pam_agent.relay_link import RelayEvent, RequestHandle
 from pam_agent.session import Session, Subject, open_session
 from protocol.errors import ProtocolError
@@ -71,7 +72,7 @@ class Approval:
     async def finish(self) -> None:
         """After a decision, wait a moment for CONFIRM; else for a decision that comes too late.
 
-        Raises StoreError.
+        A device that hears that it is disabled sends no CONFIRM. Raises StoreError.
         """
         session, host = self._open, self._host
         if session is None:
@@ -81,7 +82,7 @@ class Approval:
                 frame = await self._frame(session, host.clock() + LATE_GRACE)
                 if frame is not None:
                     await session.decide(frame)
-            if session.answered:
+            if session.answered and session.decided is Decided.MOVED:
                 frame = await self._frame(session, host.clock() + host.timers.confirm)
                 if frame is not None:
                     await session.confirm(frame)

@@ -14,9 +14,10 @@ from protocol.keys import Mode
 from protocol.limits import H1_FRAME_LENGTH
 from protocol.ratchet import Generation
 from protocol.signon import ValidatorSignOn
-from protocol.signon_messages import SignOnOutcome
+from protocol.signon_messages import SignOnOutcome, Verdict
 from relay.outcomes import RequestOutcome
 from tests.support.bare_validator import bare_validator, is_reset, tag_of
+from tests.support.patience import until
 from tests.support.phone import enrolled
 from tests.support.together import QUICK_HOLD, Together, ends, requeued, signs_on, timers, together
 from validator.outcomes import Outcome
@@ -95,6 +96,17 @@ async def test_what_is_no_decision_is_a_loss(tmp_path: Path) -> None:
             await attempt.gone()
         await signs_on(parts, caller, code)
         await parts.ended("approved")
+
+
+async def test_nothing_is_lost_where_everybody_stays_to_the_end(tmp_path: Path) -> None:
+    async with together(tmp_path) as parts:
+        for verdict in Verdict:
+            async with parts.agent.call() as caller:
+                await parts.phone.sign_on(await caller.passcode(), verdict)
+                await caller.result()
+        await parts.log.event("sign-on ended", len(Verdict))
+        assert all("confirmed" in line["steps"] for line in parts.log.named("sign-on ended"))
+        await until(lambda: ends(parts.relay) == [RequestOutcome.DONE] * len(Verdict))
 
 
 async def test_a_lost_confirm_is_repaired_by_the_next_sign_on(tmp_path: Path) -> None:

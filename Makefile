@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages check coverage test bench lock clean
+.PHONY: all run environment module packages check coverage test fuzz bench lock clean
 
 all: environment module
 
@@ -66,6 +66,22 @@ coverage: $(VENV)/.dev module
 
 test: check coverage
 	$(BIN)/pytest $(OF_THE_WHOLE)
+
+# ---- fuzzing -----------------------------------------------------------------------------------
+# docs/fuzzing.md: SECONDS for each target, or RUNS executions of each; TARGETS names some of them.
+
+SECONDS = 60
+FUZZ := build/fuzz/venv
+
+$(FUZZ)/.made: requirements.txt tests/fuzz/requirements.txt | packages
+	@echo "Making the environment in $(FUZZ) ..."
+	@$(PYTHON) -m venv $(FUZZ)
+	@$(FUZZ)/bin/pip --quiet --disable-pip-version-check install --require-hashes \
+	  -r requirements.txt -r tests/fuzz/requirements.txt
+	@touch $@
+
+fuzz: $(FUZZ)/.made
+	@$(FUZZ)/bin/python -m tests.fuzz --seconds $(SECONDS) $(if $(RUNS),--runs $(RUNS)) $(TARGETS)
 
 # ---- measurements ------------------------------------------------------------------------------
 # bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.

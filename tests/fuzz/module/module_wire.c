@@ -1,0 +1,95 @@
+/*
+ * The module's reader: any stream of the agent, cut anywhere. u8 bytes at a time | the stream.
+ *
+ * The bytes of each piece lie in a block of their own, and so does the reader: the sanitizer sees
+ * every access beyond.
+ */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+#include "wire.h"
+
+/* What a reader said of a stream: all its records one behind the other, and how it ended. */
+struct said {
+    uint8_t *records;
+    size_t length;
+    enum wire_state state;
+};
+
+static void hear(struct said *said, const struct wire_reader *reader) {
+    const uint8_t *payload = (const uint8_t *)wire_text(reader);
+    const enum wire_type type = wire_type(reader);
+    const size_t length = ((size_t)reader->bytes[1] << 8) | reader->bytes[2];
+
+    assert(reader->have == WIRE_HEADER + length && length <= WIRE_MAX_PAYLOAD);
+    if (type == WIRE_RESULT) {
+        assert(length == 1 && wire_result(reader) == payload[0]);
+    } else {
+        assert(type == WIRE_INFO || type == WIRE_ERROR || type == WIRE_PROMPT);
+        assert(strlen(wire_text(reader)) == length);
+        assert(text_is_plain(payload, length));
+    }
+    uint8_t *at = said->records + said->length;
+    at[0] = (uint8_t)type;
+    at[1] = (uint8_t)(length >> 8);
+    at[2] = (uint8_t)length;
+    memcpy(at + WIRE_HEADER, payload, length);
+    said->length += reader->have;
+}
+
+/* `most` bytes at a time, 0 for as many as the reader wants. */
+static struct said said_of(const uint8_t *data, size_t size, size_t most) {
+    struct wire_reader *reader = calloc(1, sizeof *reader);
+    struct said said = {malloc(size + 1), 0, WIRE_MORE};
+    assert(reader != NULL && said.records != NULL);
+
+    while (size > 0 && said.state != WIRE_BROKEN) {
+        size_t step = wire_wanted(reader);
+        assert(step > 0 && reader->have + step <= WIRE_MAX_RECORD);
+        step = most != 0 && step > most ? most : step;
+        step = step > size ? size : step;
+        memcpy(wire_room(reader), data, step);
+        data += step;
+        size -= step;
+        said.state = wire_took(reader, step);
+        if (said.state == WIRE_RECORD) {
+            hear(&said, reader);
+            wire_next(reader);
+        }
+    }
+    if (said.state == WIRE_BROKEN) {
+        wire_next(reader);
+        assert(wire_wanted(reader) == 0 && wire_took(reader, 0) == WIRE_BROKEN);
+    } else {
+        const size_t wanted = wire_wanted(reader);
+        assert(wanted > 0 && wire_took(reader, wanted + 1) == WIRE_BROKEN);
+    }
+    free(reader);
+    return said;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    const size_t most[] = {1, (size_t)data[0] + 2};
+    data += 1;
+    size -= 1;
+    const struct said whole = said_of(data, size, 0);
+    assert(whole.length <= size);
+    assert(memcmp(whole.records, data, whole.length) == 0);
+    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        const struct said cut = said_of(data, size, most[i]);
+        assert(cut.length == whole.length);
+        assert((cut.state == WIRE_BROKEN) == (whole.state == WIRE_BROKEN));
+        assert(memcmp(cut.records, whole.records, whole.length) == 0);
+        free(cut.records);
+    }
+    free(whole.records);
+    return 0;
+}

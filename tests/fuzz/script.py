@@ -1,0 +1,65 @@
+"""pure. A target's input read as instructions: any bytes are some instructions.
+
+`Script` reads numbers and byte strings until nothing is left; `script` writes them, for seeds.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SHORT = 256
+"""Bytes."""
+
+
+class Script:
+    """Behind the end everything is zero or empty."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def more(self) -> bool:
+        return self._at < len(self._data)
+
+    def number(self) -> int:
+        """0 to 255."""
+        taken = self.take(1)
+        return taken[0] if taken else 0
+
+    def choose(self, choices: Sequence[T]) -> T:
+        return choices[self.number() % len(choices)]
+
+    def chunk(self) -> bytes:
+        """A byte string with one byte of length before it."""
+        return self.take(self.number())
+
+    def take(self, length: int) -> bytes:
+        """At most `length` bytes."""
+        taken = self._data[self._at : self._at + length]
+        self._at += length
+        return taken
+
+    def rest(self) -> bytes:
+        return self.take(len(self._data))
+
+
+def script(*parts: int | bytes) -> bytes:
+    """Numbers and chunks, as `Script` reads them."""
+    return b"".join(
+        bytes((part,)) if isinstance(part, int) else bytes((len(part),)) + part for part in parts
+    )
+
+
+def cuts(data: bytes, length: int) -> tuple[list[bytes], list[bytes]]:
+    """`data` as it arrives: `length` bytes at a time, and byte by byte when it is short.
+
+    A fuzzer's time is worth more at many streams than at the bytes of a long one.
+    """
+    small = 1 if len(data) <= SHORT else length
+    return pieces(data, length), pieces(data, small)
+
+
+def pieces(data: bytes, length: int) -> list[bytes]:
+    return [data[i : i + length] for i in range(0, len(data), length)]

@@ -1,0 +1,65 @@
+"""pure. The lines of the agent's admin socket, as the daemon and as the command line read them."""
+
+from collections.abc import Iterator
+
+from pam_agent.admin_wire import (
+    MAX_LINE,
+    AdminWireError,
+    DeviceLine,
+    Done,
+    Enroll,
+    LinkKey,
+    ListAccounts,
+    Refused,
+    Revoke,
+    ShowLinkKey,
+    decode_reply,
+    decode_request,
+    encode_line,
+)
+from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
+from tests.fuzz.script import Script
+
+REQUESTS = (ListAccounts, Revoke, Enroll, ShowLinkKey)
+REPLIES = (DeviceLine, LinkKey, Offered, Compare, Enrolled, Failed, Done, Refused)
+
+
+def once(data: bytes) -> None:
+    """u8 request or reply | one line."""
+    script = Script(data)
+    decode, kinds = script.choose(((decode_request, REQUESTS), (decode_reply, REPLIES)))
+    line = script.rest()
+    try:
+        message = decode(line)
+    except AdminWireError:
+        return
+    assert type(message) in kinds
+    assert line.endswith(b"\n")
+    assert len(line) <= MAX_LINE
+    again = encode_line(message)
+    assert again.count(b"\n") == 1
+    assert decode(again) == message
+    if isinstance(message, LinkKey):
+        assert len(message.line.split()) == 2
+        assert "#" not in message.line
+
+
+def seeds() -> Iterator[bytes]:
+    requests = (ListAccounts(), Revoke("anna", None), Revoke("anna", 2**63 - 1), Enroll("anna"))
+    for request in (*requests, ShowLinkKey()):
+        yield b"\0" + encode_line(request)
+    replies = (
+        DeviceLine("anna", 1, "phone", "active", 0, 1_800_000_000, 0),
+        LinkKey(bytes(range(32)), "web #1 \u00e9"),
+        Offered("bartizan:abc", 1_800_000_000),
+        Compare("phone", "123456"),
+        Enrolled("phone"),
+        *map(Failed, EnrolmentFailure),
+        Done(),
+        Refused("no such account"),
+    )
+    for reply in replies:
+        yield b"\1" + encode_line(reply)
+    yield b"\0" + b'{"type":"revoke","account":"a","device_id":0}\n'
+    yield b"\0" + b'{"type":"enroll","account":"a","more":1}\n'
+    yield b"\0" + b"[" * 2000 + b"\n"

@@ -1,0 +1,84 @@
+"""pure. A stranger at the relay's door: any bytes, cut anywhere, and the agent's answers."""
+
+from collections.abc import Iterator
+
+from protocol.frames import encode_frame
+from protocol.limits import MAX_FRAME, MAX_TRANSACTION_FRAMES
+from protocol.messages import Close, CloseReason, Data, Paired, Reject
+from relay.ends import Link, Validator
+from relay.limits import Limits
+from tests.fuzz.script import Script, script
+from tests.fuzz.world import TAGS, World, opening, request, stream
+
+LIMITS = Limits(unpaired=4, transactions=1)
+NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER = range(5)
+ANSWER = b"a" * 80
+ANSWERS = ((), (Data(1, ANSWER),), (Reject(1),), (Close(1, CloseReason.DONE),))
+MIXED = (*ANSWERS, (Data(1, ANSWER), Close(1, CloseReason.DONE)), (Data(1, ANSWER), Reject(1)))
+PAUSES = (0.0, 1.0, 5.0, 100.0)
+
+
+def once(data: bytes) -> None:
+    """u8 scene | u8 answer | u8 pause | u8 bytes at a time | u8 first part | the stream."""
+    whole, cut = World(LIMITS), World(LIMITS)
+    play(whole, data, in_pieces=False)
+    play(cut, data, in_pieces=True)
+    assert whole.outcome() == cut.outcome()
+
+
+def play(world: World, data: bytes, in_pieces: bool) -> None:
+    instructions = Script(data)
+    scene = instructions.number() % 5
+    answer = instructions.choose(MIXED)
+    pause = instructions.choose(PAUSES)
+    at_a_time = 1 + instructions.number()
+    first = 4 * instructions.number()
+    said = instructions.rest()
+    agent = world.agent()
+    if scene in (ONE_WAITS, FULL):
+        world.feed(agent, request(1, TAGS[0], TAGS[1]))
+    if scene == FULL:
+        world.feed(agent, request(2, TAGS[2]))
+        world.feed(world.validator(), opening(TAGS[2]))
+    if scene == DRAINING:
+        world.broker.drain()
+    validator = world.validator()
+    if in_pieces:
+        world.at_a_time[validator] = at_a_time
+    world.feed(validator, said[:first])
+    if scene == COMES_LATER:
+        world.feed(agent, request(1, TAGS[0], TAGS[1]))
+    if was_paired(world, agent):
+        world.feed(agent, stream(*answer))
+    world.wait(pause)
+    world.feed(validator, said[first:])
+    forwarded(world, agent, validator, said)
+    world.wait(pause)
+    world.leave(validator)
+    world.finish()
+
+
+def was_paired(world: World, agent: Link) -> bool:
+    return any(isinstance(message, Paired) for message in world.received(agent))
+
+
+def forwarded(world: World, agent: Link, validator: Validator, said: bytes) -> None:
+    """What the agent got is what was said, in order, within the caps; and the other way."""
+    got = [m.frame for m in world.received(agent) if isinstance(m, Data) and m.request == 1]
+    assert b"".join(map(encode_frame, got)) in said
+    assert len(got) <= MAX_TRANSACTION_FRAMES
+    assert world.frames(validator) in ([], [ANSWER])
+
+
+def seeds() -> Iterator[bytes]:
+    for scene in (NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER):
+        for answer in range(len(MIXED)):
+            said = opening(TAGS[0]) + encode_frame(b"h" * 80)
+            yield script(scene, answer, 1, 7, 30) + said + encode_frame(b"d" * 272)
+    many = b"".join(encode_frame(b"f") for _ in range(MAX_TRANSACTION_FRAMES + 1))
+    yield script(ONE_WAITS, 0, 0, 0, 200) + opening(TAGS[1]) + many
+    yield script(ONE_WAITS, 0, 0, 90, 200) + opening(TAGS[1]) + encode_frame(bytes(MAX_FRAME)) * 9
+    yield script(ONE_WAITS, 1, 2, 3, 7) + opening(TAGS[3]) + encode_frame(b"h" * 80)
+    yield script(ONE_WAITS, 1, 2, 3, 7) + opening(TAGS[0]) + b"\0\0"
+    yield script(ONE_WAITS, 1, 3, 3, 1) + opening(TAGS[0])[:20]
+    yield script(ONE_WAITS, 1, 0, 3, 7) + b"GET / HTTP/1.1\r\n\r\n"

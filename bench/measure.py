@@ -62,6 +62,7 @@ def measure_growth(
                 {"bytes_per_waiting": grown[waiting] / waiting}
                 | _busy(relay, max(settings.sign_ons // 4, IN_FLIGHT))
                 | _single(relay)
+                | _instructions(relay)
             )
     return found
 

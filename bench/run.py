@@ -67,6 +67,7 @@ GROWTH_COLUMNS: Final = {
     "p99_us": "p99 us",
     "single_p50_us": "one at a time us",
 }
+COUNTED_GROWTH_COLUMNS: Final = {"user_instructions": "user instructions"}
 GROWING: Final = tuple(
     c for c in ALL if c.name in {OURS, "floor_links-16", "floor_pairs", "transit"}
 )
@@ -154,12 +155,14 @@ def _print(results: dict[str, Any], found: list[Verdict]) -> None:
         "CPU is that of the relay's process; delay: one at a time, against no relay.\n"
     )
     print(figures_table(COLUMNS, results["figures"]))
-    if all(set(COUNTED_COLUMNS) <= set(figures) for figures in results["figures"].values()):
+    counted = all(set(COUNTED_COLUMNS) <= set(each) for each in results["figures"].values())
+    if counted:
         print()
         print(figures_table(COUNTED_COLUMNS, results["figures"]))
+    columns = GROWTH_COLUMNS | (COUNTED_GROWTH_COLUMNS if counted else {})
     for waiting, figures in results["growth"].items():
         print(f"\nWith {waiting} waiting\n")
-        print(figures_table(GROWTH_COLUMNS, figures))
+        print(figures_table(columns, figures))
     for line in results["not_measured"]:
         print(f"\n{line}")
     print("\nThe whole sign-on, both ends' cryptography included, ms\n")

@@ -1,6 +1,7 @@
 """edge. The relay's configuration: one TOML file, every key optional, and an embedded default."""
 
 import os
+import socket
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +112,10 @@ def default() -> Config:
     directory = "/run/bartizan-relay"
     if os.geteuid() != 0:
         directory = os.environ.get("XDG_RUNTIME_DIR", directory) + "/bartizan-relay"
+    every = "[::]" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - its purpose
     return Config(
         agents=[AgentsListener(f"unix:{directory}/agents.sock")],
-        validators=[ValidatorsListener("tcp:[::]:4817")],
+        validators=[ValidatorsListener(f"tcp:{every}:4817")],
     )
 
 

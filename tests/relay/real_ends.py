@@ -37,6 +37,11 @@ def asking_for(tag: bytes) -> bytes:
     return encode_preface(7) + frames(AuthValidate(tag))
 
 
+def hello_by_uid() -> bytes:
+    """What an agent sends first on a Unix socket."""
+    return encode_preface(7) + frames(AgentHandshake(None, None).hello())
+
+
 class Agent:
     """A link's other end."""
 
@@ -74,8 +79,7 @@ async def attached(relay: RunningRelay) -> AsyncIterator[Agent]:
     """A link by peer credentials."""
     async with await trio.open_unix_socket(relay.unix.path) as stream:
         agent = Agent(stream)
-        await stream.send_all(encode_preface(7))
-        await agent.send(AgentHandshake(None, None).hello())
+        await stream.send_all(hello_by_uid())
         assert isinstance(await agent.receive(), Attached)
         yield agent
 

@@ -8,9 +8,9 @@ import trio
 import trio.testing
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from protocol.agent_auth import AgentHandshake, public_bytes
+from protocol.agent_auth import public_bytes
 from protocol.errors import ProtocolError
-from protocol.frames import encode_frame, encode_preface
+from protocol.frames import encode_frame
 from protocol.messages import (
     AuthRequest,
     Close,
@@ -36,6 +36,7 @@ from tests.relay.real_ends import (
     attached_by_key,
     connected,
     frames,
+    hello_by_uid,
     paired,
     small_buffers,
 )
@@ -202,7 +203,7 @@ async def test_a_link_that_does_not_read_is_ended_and_others_run_on(
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(deaf))
     async with attached(relay) as agent, stream:
         await agent.queue(TAG)
-        await stream.send_all(encode_preface(7) + frames(AgentHandshake(None, None).hello()))
+        await stream.send_all(hello_by_uid())
         with trio.fail_after(30), pytest.raises(trio.BrokenResourceError):
             await stream.send_all(frames(*[Ping()] * 1_000_000))
         async with paired(relay, agent) as user:

@@ -1,0 +1,261 @@
+"""`bartizan-relay` as a command, and as the real process that an init system runs."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+import trio
+from click.testing import CliRunner, Result
+
+from protocol.address import TcpAddress
+from protocol.frames import encode_frame
+from protocol.messages import AuthRequest, Close, CloseReason, Data, Drain, Refused, RefusedReason
+from relay import keys
+from relay.cli import EXIT_CONFIG, main
+from tests.relay.real_ends import (
+    SIGN_ON_ID,
+    TAG,
+    Agent,
+    asking_for,
+    connected,
+    hello_by_uid,
+)
+from tests.support.programs import BIN, daemon, free_port
+
+PROGRAM = str(BIN / "bartizan-relay")
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def configuration(folder: Path, port: int, more: str = "") -> Path:
+    file = folder / "relay.toml"
+    file.write_text(
+        f'[[agents]]\nlisten = "unix:{folder}/agents.sock"\n'
+        f'[[validators]]\nlisten = "tcp:127.0.0.1:{port}"\n{more}'
+    )
+    return file
+
+
+# ---- keys ----------------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_and_its_public_half_is_printed(tmp_path: Path) -> None:
+    made = run("generate-key", tmp_path / "key")
+    assert made.exit_code == 0
+    public = made.output.strip()
+    assert len(keys.decode_key(public)) == 32
+    assert run("public-key", tmp_path / "key").output.strip() == public
+    assert public not in (tmp_path / "key").read_text()
+
+
+@pytest.mark.parametrize("command", ["generate-key", "public-key"])
+def test_an_error_with_a_key_is_one_line_and_no_traceback(tmp_path: Path, command: str) -> None:
+    result = run(command, tmp_path / "no" / "key")
+    assert result.exit_code == EXIT_CONFIG
+    assert result.stderr.startswith(f"bartizan-relay: {tmp_path}/no/key: cannot ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+# ---- serve, what goes wrong at the start ---------------------------------------------------------
+
+
+def test_a_bad_configuration_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    file = configuration(tmp_path, 4817, "[limits]\nhold = true\n")
+    result = run("serve", "--config", file)
+    assert result.exit_code == EXIT_CONFIG
+    assert result.stderr == (
+        f"bartizan-relay: {file}: limits.hold: Expected `float`, got `bool`; "
+        "bartizan-relay(8) lists every key\n"
+    )
+
+
+def test_a_port_in_use_is_one_line_and_nothing_is_left_open(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        before = set(os.listdir("/proc/self/fd"))
+        result = run("serve", "--config", configuration(tmp_path, port))
+        assert set(os.listdir("/proc/self/fd")) == before
+    assert result.exit_code == EXIT_CONFIG
+    assert result.stderr == (
+        f"bartizan-relay: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    )
+
+
+def test_a_path_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(
+        f'[[agents]]\nlisten = "unix:/{"x" * 200}"\n[[validators]]\nlisten = "tcp:127.0.0.1:1"\n'
+    )
+    result = run("serve", "--config", file)
+    assert result.exit_code == EXIT_CONFIG
+    assert "AF_UNIX path too long" in result.stderr
+
+
+# ---- serve, as a process -------------------------------------------------------------------------
+
+
+async def attach(folder: Path) -> Agent:
+    agent = Agent(await trio.open_unix_socket(str(folder / "agents.sock")))
+    await agent.stream.send_all(hello_by_uid())
+    await agent.receive()
+    return agent
+
+
+async def test_sigterm_drains_and_the_exit_code_is_0(tmp_path: Path) -> None:
+    port = free_port()
+    file = configuration(tmp_path, port)
+    async with daemon([PROGRAM, "serve", "--config", str(file)]) as relay:
+        up = await relay.logged("relay up")
+        assert up["agents"] == [f"unix:{tmp_path}/agents.sock"]
+        assert up["validators"] == [f"127.0.0.1:{port}"]
+        agent = await attach(tmp_path)
+        await agent.queue(TAG)
+        async with connected(TcpAddress("127.0.0.1", port), asking_for(TAG)) as user:
+            await agent.receive()
+            relay.process.send_signal(signal.SIGTERM)
+            assert await agent.receive() == Drain()
+            await agent.send(AuthRequest(2, SIGN_ON_ID, 60, (b"x" * 16,)))
+            assert await agent.receive() == Refused(2, RefusedReason.DRAINING)
+            await agent.send(Data(1, b"receipt"), Close(1, CloseReason.DONE))
+            assert await user.receive() == b"receipt"
+            assert await user.end() == "closed"
+        assert await agent.is_cut_off()
+        await agent.stream.aclose()
+        with trio.fail_after(20):
+            assert await relay.process.wait() == 0
+    events = [entry["event"] for entry in relay.log]
+    assert "no JSON" not in events
+    assert events[-1] == "relay down"
+    assert (await relay.logged("relay stopping"))["signal"] == "SIGTERM"
+
+
+async def test_a_second_run_takes_over_the_socket_that_the_first_left(tmp_path: Path) -> None:
+    """Also when the first was killed."""
+    file = configuration(tmp_path, free_port())
+    command = [PROGRAM, "serve", "--config", str(file)]
+    killed = await trio.lowlevel.open_process(command, stderr=subprocess.DEVNULL)
+    with trio.fail_after(20):
+        while not (tmp_path / "agents.sock").exists():  # noqa: ASYNC110
+            await trio.sleep(0.02)
+    killed.kill()
+    await killed.wait()
+    for _ in range(2):
+        async with daemon(command) as relay:
+            await relay.logged("relay up")
+            agent = await attach(tmp_path)
+            await agent.stream.aclose()
+
+
+async def test_a_second_relay_does_not_push_the_first_aside(tmp_path: Path) -> None:
+    file = configuration(tmp_path, free_port())
+    command = [PROGRAM, "serve", "--config", str(file)]
+    async with daemon(command) as relay:
+        await relay.logged("relay up")
+        second = await trio.run_process(command, check=False, capture_stderr=True)
+        assert second.returncode == EXIT_CONFIG
+        assert second.stderr.decode() == (
+            f"bartizan-relay: cannot listen on unix:{tmp_path}/agents.sock: "
+            "Address already in use\n"
+        )
+        agent = await attach(tmp_path)
+        await agent.stream.aclose()
+
+
+# ---- descriptors ---------------------------------------------------------------------------------
+
+
+def cpu_seconds(process: trio.Process) -> float:
+    """User and system time of a process so far."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_without_a_free_descriptor_it_rests_says_so_once_and_recovers(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    address = TcpAddress("127.0.0.1", port)
+    file = configuration(tmp_path, port, "[limits]\nhold = 60\n")
+    command = ["prlimit", "--nofile=40:40", PROGRAM, "serve", "--config", str(file)]
+    async with daemon(command) as relay:
+        few = await relay.logged("few descriptors")
+        assert few["available"] == 40 < few["needed"]
+        await relay.logged("relay up")
+        agent = await attach(tmp_path)
+        crowd = [socket.create_connection((address.host, port)) for _ in range(60)]
+        said = await relay.logged("no descriptor left")
+        assert 10 < said["connections"] < 40
+        before = cpu_seconds(relay.process)
+        await trio.sleep(1)
+        assert cpu_seconds(relay.process) - before < 0.4
+        await agent.queue(TAG)  # those who are in are served meanwhile
+        for sock in crowd:
+            sock.close()
+        async with connected(address, asking_for(TAG), encode_frame(b"h1")) as user:
+            await agent.receive()
+            assert await agent.receive() == Data(1, b"h1")
+            await agent.send(Data(1, b"context"))
+            assert await user.receive() == b"context"
+        await agent.stream.aclose()
+    assert [entry["event"] for entry in relay.log].count("no descriptor left") == 1
+
+
+async def test_its_own_soft_limit_is_raised(tmp_path: Path) -> None:
+    file = configuration(tmp_path, free_port())
+    command = ["prlimit", "--nofile=40:20000", PROGRAM, "serve", "--config", str(file)]
+    async with daemon(command) as relay:
+        await relay.logged("relay up")
+        with open(f"/proc/{relay.process.pid}/limits") as limits:  # noqa: ASYNC230
+            [line] = [line.split() for line in limits if line.startswith("Max open files")]
+        assert 9000 < int(line[3]) <= int(line[4]) == 20000
+    assert "few descriptors" not in [entry["event"] for entry in relay.log]
+
+
+# ---- many in a row -------------------------------------------------------------------------------
+
+
+async def test_1000_sign_ons_leave_no_descriptor_and_no_memory_behind(tmp_path: Path) -> None:
+    port = free_port()
+    file = configuration(tmp_path, port, '[log]\nlevel = "warning"\n')
+    async with daemon([PROGRAM, "serve", "--config", str(file)]) as relay:
+        with trio.fail_after(20):
+            while not (tmp_path / "agents.sock").exists():  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        agent = await attach(tmp_path)
+
+        async def sign_ons(first: int, count: int) -> tuple[int, int]:
+            for number in range(first, first + count):
+                tag = number.to_bytes(16, "big")
+                await agent.queue(tag, number=number)
+                async with connected(TcpAddress("127.0.0.1", port), asking_for(tag)) as user:
+                    await agent.receive()
+                    await user.send(b"h1")
+                    assert await agent.receive() == Data(number, b"h1")
+                    await agent.send(Data(number, b"receipt"), Close(number, CloseReason.DONE))
+                    assert await user.receive() == b"receipt"
+                    assert await user.end() == "closed"
+            proc = Path("/proc") / str(relay.process.pid)
+            resident = int((proc / "statm").read_text().split()[1])
+            return len(list((proc / "fd").iterdir())), resident
+
+        descriptors, resident = await sign_ons(0, 200)
+        later_descriptors, later_resident = await sign_ons(200, 1000)
+        await agent.stream.aclose()
+    assert later_descriptors == descriptors
+    assert later_resident - resident < 64, "pages of 4 KiB"

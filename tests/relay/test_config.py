@@ -1,0 +1,184 @@
+"""The configuration: what is taken, and that every error names file, key and what was expected."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from protocol.address import TcpAddress, UnixAddress
+from protocol.agent_auth import public_bytes
+from relay import config, keys
+from relay.config import ConfigError, ListenerPlan
+from relay.limits import Limits
+
+BOTH = """
+[[agents]]
+listen = "unix:/run/agents.sock"
+[[validators]]
+listen = "tcp:192.0.2.1:4817"
+"""
+
+
+def load(folder: Path, text: str | bytes) -> config.Config:
+    file = folder / "relay.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return config.load(file)
+
+
+# ---- what is taken -------------------------------------------------------------------------------
+
+
+def test_a_small_file_is_enough(tmp_path: Path) -> None:
+    plan = config.plan(load(tmp_path, BOTH))
+    assert plan.listeners == (
+        ListenerPlan(UnixAddress("/run/agents.sock"), frozenset({0, os.geteuid()})),
+        ListenerPlan(TcpAddress("192.0.2.1", 4817), None),
+    )
+    assert plan.limits == Limits()
+    assert plan.agents == {}
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    key, agent = tmp_path / "key", X25519PrivateKey.generate()
+    private = keys.create_private_key(key)
+    (tmp_path / "agents").write_text(f"{keys.encode_key(public_bytes(agent))} web1\n")
+    text = f"""
+    key = "{key}"
+    agents_file = "{tmp_path}/agents"
+    [[agents]]
+    listen = "unix:/a"
+    uids = [0, 33]
+    [[agents]]
+    listen = "tcp:[2001:db8::1]:4816"
+    [[validators]]
+    listen = "tcp:relay.example:443"
+    [[validators]]
+    listen = "tcp:[::]:4817"
+    [limits]
+    hold = 6
+    transactions = 7
+    [log]
+    format = "console"
+    level = "debug"
+    """
+    plan = config.plan(load(tmp_path, text))
+    own = frozenset({0, os.geteuid()})
+    assert plan.listeners == (
+        ListenerPlan(UnixAddress("/a"), frozenset({0, 33})),
+        ListenerPlan(TcpAddress("2001:db8::1", 4816), own),
+        ListenerPlan(TcpAddress("relay.example", 443), None),
+        ListenerPlan(TcpAddress("::", 4817), None),
+    )
+    assert plan.key.private_bytes_raw() == private.private_bytes_raw()
+    assert plan.agents == {public_bytes(agent): "web1"}
+    assert (plan.limits.hold, plan.limits.transactions) == (6.0, 7)
+    assert plan.log == config.Log("console", "debug")
+
+
+def test_no_file_is_a_relay_for_its_own_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "none")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    plan = config.plan(config.load(None))
+    assert [listener.trusted for listener in plan.listeners] == [frozenset({0}), None]
+    assert plan.listeners[0].address == UnixAddress("/run/bartizan-relay/agents.sock")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    plan = config.plan(config.load(None))
+    assert plan.listeners[0].address == UnixAddress("/run/user/1000/bartizan-relay/agents.sock")
+    assert plan.listeners[0].trusted == frozenset({0, 1000})
+
+
+def test_a_host_without_ipv6_gets_a_default_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has, expected in ((True, "tcp:[::]:4817"), (False, "tcp:0.0.0.0:4817")):
+        monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda has=has: has)
+        assert config.default().validators[0].listen == expected
+
+
+def test_the_default_file_is_read_when_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(BOTH)
+    monkeypatch.setattr(config, "DEFAULT_FILE", file)
+    assert config.load(None).validators[0].listen == "tcp:192.0.2.1:4817"
+
+
+# ---- errors --------------------------------------------------------------------------------------
+
+ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
+    "not TOML": ("agents = [", "not TOML", "end of document"),
+    "not text": (b"key = '\xff'", "not TOML", "utf-8"),
+    "nothing": ("", "at least one [[agents]] and one [[validators]]"),
+    "no validators": (BOTH.partition("[[val")[0], "one [[validators]]"),
+    "no agents": (BOTH[BOTH.index("[[val") :], "one [[agents]]"),
+    "unknown key": ("kee = 1" + BOTH, "unknown field `kee`", "bartizan-relay(8)"),
+    "unknown key in a table": (BOTH + "[limits]\nholdd = 5", "limits: ", "unknown field `holdd`"),
+    "unknown key in a listener": (BOTH + "port = 1", "validators[0]: ", "`port`"),
+    "text for a number": (BOTH + '[limits]\nhold = "5"', "limits.hold: ", "`float`, got `str`"),
+    "true is not a number": (BOTH + "[limits]\nlinks = true", "limits.links: ", "got `bool`"),
+    "true is no time": (BOTH + "[limits]\nhold = true", "limits.hold: ", "got `bool`"),
+    "half a thing": (
+        BOTH + "[limits]\nlinks = 1.5",
+        "limits.links: ",
+        "`int`, got `float`",
+    ),
+    "zero": (BOTH + "[limits]\nstall = 0", "limits.stall: ", "> 0"),
+    "not a number": (BOTH + "[limits]\nstall = nan", "limits.stall: "),
+    "for ever": (BOTH + "[limits]\nstall = inf", "limits.stall: ", "<= 86400"),
+    "too much": (BOTH + "[limits]\nlongest_ttl = 65536", "limits.longest_ttl: ", "<= 65535"),
+    "a number for text": ("key = 5" + BOTH, "key: ", "`str`, got `int`"),
+    "a table for a list": ('validators = "x"\n', "validators: ", "`array`, got `str`"),
+    "a listener without an address": (BOTH + "[[validators]]", "validators[1]: ", "`listen`"),
+    "no scheme": (BOTH.replace("tcp:", ""), "validators[0].listen: ", "tcp:host:port"),
+    "no port": (BOTH.replace(":4817", ""), "validators[0].listen: ", "host:port"),
+    "port 0": (BOTH.replace(":4817", ":0"), "validators[0].listen: ", "host:port"),
+    "bare IPv6": (BOTH.replace("192.0.2.1", "::1"), "validators[0].listen: ", "[ipv6]:port"),
+    "relative path": (BOTH.replace("/run", "run"), "agents[0].listen: ", "unix:/path"),
+    "validators by Unix": (
+        BOTH.replace("tcp:192.0.2.1:4817", "unix:/x"),
+        "validators[0].listen: ",
+        "tcp:host:port",
+    ),
+    "uids by TCP": (
+        '[[agents]]\nlisten = "tcp:h:1"\nuids = [0]\n' + BOTH,
+        "agents[0].uids: ",
+        "only a unix listener",
+    ),
+    "uid by name": (BOTH.replace('.sock"', ".sock\"\nuids = ['root']"), "uids[0]: ", "got `str`"),
+    "uid below 0": (BOTH.replace('.sock"', '.sock"\nuids = [-1]'), "agents[0].uids[0]: ", ">= 0"),
+    "unknown log format": (BOTH + '[log]\nformat = "xml"', "log.format: ", "'xml'"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_says_where_and_what(name: str, tmp_path: Path) -> None:
+    text, *parts = ERRORS[name]
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}/relay.toml: ")
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file"):
+        config.load(tmp_path / "none")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read the configuration: Is a directory"):
+        config.load(tmp_path)
+
+
+def test_key_files_are_read_only_where_keys_are_needed(tmp_path: Path) -> None:
+    missing = f'key = "{tmp_path}/none"\n'
+    config.plan(load(tmp_path, missing + BOTH))
+    by_tcp = BOTH.replace("unix:/run/agents.sock", "tcp:192.0.2.1:4816")
+    with pytest.raises(ConfigError, match=r"none: cannot read the key file.*generate-key"):
+        config.plan(load(tmp_path, missing + by_tcp))

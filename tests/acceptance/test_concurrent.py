@@ -95,6 +95,7 @@ class SignOn:
             await pam.set_item("tty", self.tty)
             await pam.set_item("rhost", self.rhost)
             self.code = (await pam.authenticate(read)).code
+            assert self.shown.is_set(), f"PAM said {self.code.name} and showed nothing"
 
     def answer(self, device: Path) -> None:
         """As `bartizan sign-on` does it, in a thread of its own."""

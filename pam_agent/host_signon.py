@@ -23,7 +23,7 @@ from protocol import passcode, sign_on_id
 from protocol.errors import ProtocolError
 from protocol.keys import Mode
 from protocol.limits import RANDOM_LENGTH
-from protocol.signon_messages import Context
+from protocol.signon_messages import Context, Verdict
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -214,10 +214,16 @@ class HostSignOn:
         _log.error("store failed", sign_on_id=self._short_id, reason=str(error))
 
     def _report(self) -> None:
-        """The canonical line of this sign-on. Steps in seconds from its start."""
+        """The canonical line of this sign-on. Steps in seconds from its start.
+
+        A warning when a user reported it, even too late, or a disabled device was used.
+        """
         start, host = self._start, self._host
         session = None if self._approval is None else self._approval.session
-        _log.info(
+        verdict = None if session is None else session.verdict
+        alarming = verdict is Verdict.REPORT or self._end is SignOnEnd.DISABLED
+        say = _log.warning if alarming else _log.info
+        say(
             "sign-on ended",
             sign_on_id=self._short_id,
             outcome=self._end.value,
@@ -228,6 +234,8 @@ class HostSignOn:
             caller=self._caller.uid,
             device=None if session is None else session.device.id,
             relay="" if session is None else str(session.handle.link.address),
+            verdict=None if verdict is None else verdict.name.lower(),
+            reason="" if session is None else session.reason,
             began=round(host.wall_clock() - (host.clock() - self._steps.began), 6),
             steps=self._steps.at,
         )

@@ -3,13 +3,16 @@
 The machine proves, the store decides about the ratchet, outcomes says what follows.
 """
 
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
 import trio
 
+from pam_agent.accounts import DeviceGoneError
 from pam_agent.host import Host
 from pam_agent.link_events import Pairing
 from pam_agent.outcomes import SignOnEnd, concluded
@@ -24,6 +27,8 @@ from protocol.limits import TAG_LENGTH
 from protocol.ratchet import Generation
 from protocol.signon import AgentSignOn
 from protocol.signon_messages import Context, Verdict
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,9 @@ class Session:
         """What the store made of the DECISION, once there was one."""
         self.answered = False
         """Whether RECEIPT was sent, so that CONFIRM may come."""
+        self.verdict: Verdict | None = None
+        self.reason = ""
+        """What the user decided, and said to the administrator about it."""
         now, timers = host.clock(), host.timers
         self.decide_by: Final = min(
             now + timers.acknowledgement, subject.steps.began + timers.sign_on
@@ -86,6 +94,7 @@ class Session:
         """
         host, machine, settle = self._host, self._machine, self._subject.settle
         decision = machine.receive_decision(frame)
+        self.verdict, self.reason = decision.verdict, decision.reason
         now = host.clock()
         in_time = now < self.decide_by
         success = in_time and decision.verdict is Verdict.APPROVE
@@ -101,6 +110,8 @@ class Session:
         self.decided = decided
         if decided is Decided.OVERTAKEN:
             return SignOnEnd.OVERTAKEN
+        if decided is Decided.DISABLED:
+            await self._alarm()
         if decided is Decided.MOVED and success and settle is not None:
             await settle(self.device)
         wanted = not _given_up()
@@ -116,6 +127,11 @@ class Session:
         successor = Generation(machine.base.number + 1, machine.next_root)
         await self._host.accounts.confirm(self.device.id, successor)
         self._subject.steps.mark("confirmed", self._host.clock())
+
+    async def _alarm(self) -> None:
+        """Tell the administrator, if it is this decision that gave a copy of the device away."""
+        with contextlib.suppress(DeviceGoneError):
+            log_if_disabled(self.device, await self._host.accounts.device(self.device.id))
 
     def _send(self, frame: bytes) -> None:
         self.handle.send(self.pairing, frame)
@@ -145,11 +161,20 @@ async def open_session(
     except ActivationFailedError:
         if frame not in counted:
             counted.add(frame)
-            await host.accounts.count_failure(device.id, host.wall_clock())
+            after = await host.accounts.count_failure(device.id, host.wall_clock())
+            log_if_disabled(device, after)
         return None
     except ProtocolError:
         return None
     return Session(host, subject, device, machine, handle, pairing)
+
+
+def log_if_disabled(before: Device, after: Device) -> None:
+    """A line for the administrator at the moment when a device becomes useless."""
+    if before.disabled is None and after.disabled is not None:
+        _log.warning(
+            "device disabled", user=after.account, device=after.id, reason=after.disabled.value
+        )
 
 
 def _given_up() -> bool:

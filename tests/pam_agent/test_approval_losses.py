@@ -210,6 +210,37 @@ async def test_the_same_h1_counts_once_however_often_the_relay_brings_it(tmp_pat
         assert (await accounts.device(parts.phone.device_id)).failures == 1
 
 
+async def test_the_failure_that_disables_a_device_is_told(tmp_path: Path) -> None:
+    async with together(tmp_path, limits=QUICK_HOLD) as parts, parts.agent.call() as caller:
+        code = await caller.passcode()
+        accounts = parts.agent.host.accounts
+        accounts._db.execute("UPDATE device SET failures = ?", (DISABLING_FAILURE - 1,))
+        for _ in range(2):
+            await wrong_key(parts, code)
+        (told,) = parts.log.named("device disabled")
+        assert (told["user"], told["reason"], told["level"]) == ("alice", "failures", "warning")
+
+
+async def test_a_report_that_comes_too_late_is_one(tmp_path: Path) -> None:
+    async with together(tmp_path, timers=timers(acknowledgement=0.1)) as parts:
+        async with (
+            parts.agent.call() as caller,
+            parts.phone.attempt(await caller.passcode()) as attempt,
+        ):
+            await attempt.context()
+            assert await caller.result() is Result.DENIED
+            decision = attempt.machine.decision(Verdict.REPORT, "I am in\nbed")
+            await attempt.connection.send(decision)
+            await attempt.receipt()
+            await attempt.confirm()
+        line = await parts.ended("undecided")
+        assert (line["level"], line["verdict"], line["reason"]) == (
+            "warning",
+            "report",
+            "I am inbed",
+        )
+
+
 async def test_a_device_that_failures_disabled_hears_nothing(tmp_path: Path) -> None:
     async with together(tmp_path, limits=QUICK_HOLD) as parts:
         accounts = parts.agent.host.accounts

@@ -96,6 +96,8 @@ async def disabled(scene: Scene) -> None:
     assert ending.outcome is Outcome.DISABLED
     device = await scene.parts.agent.host.accounts.device(phone.device_id)
     assert device.disabled is DisabledReason.CLONE
+    (alarm,) = scene.parts.log.named("device disabled")
+    assert (alarm["device"], alarm["reason"], alarm["level"]) == (device.id, "clone", "warning")
 
 
 async def cancelled(scene: Scene) -> None:
@@ -193,6 +195,18 @@ SHOWN = {
 }
 
 
+VERDICTS = {
+    SignOnEnd.APPROVED: "approve",
+    SignOnEnd.DENIED: "deny",
+    SignOnEnd.REPORTED: "report",
+    SignOnEnd.UNDECIDED: "approve",
+    SignOnEnd.OVERTAKEN: "approve",
+    SignOnEnd.DISABLED: "approve",
+    SignOnEnd.STORE_FAILED: "approve",
+}
+ALARMING = (SignOnEnd.REPORTED, SignOnEnd.DISABLED)
+
+
 @pytest.mark.parametrize("end", SignOnEnd)
 async def test_every_end(end: SignOnEnd, tmp_path: Path) -> None:
     way = WAYS[end]
@@ -214,6 +228,8 @@ async def test_every_end(end: SignOnEnd, tmp_path: Path) -> None:
                 assert [text.partition(" (")[0] for text in texts] == [said] * bool(said)
                 assert all(f"({line['sign_on_id']})" in text for text in texts)
         assert len(parts.log.named("sign-on ended")) == 1
+        assert line["level"] == ("warning" if end in ALARMING else "info")
+        assert line["verdict"] == VERDICTS.get(end)
         assert ("shown" in line["steps"]) is (end in SHOWN)
         assert list(line["steps"].values()) == sorted(line["steps"].values())
         check_no_secrets(parts, scene.passcodes)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.records import Device
+from protocol.limits import KEY_LENGTH
 
 MAX_LINE: Final = 8 * 1024
 """Bytes of a line: an enrolment code, the longest thing in one, has at most about 1 KiB."""
@@ -85,7 +86,7 @@ class DeviceLine(Struct, frozen=True, tag="device"):
 class LinkKey(Struct, frozen=True, tag="link-key"):
     """The agent's public link key (32 bytes, in JSON as base64) and the host's label."""
 
-    key: bytes
+    key: Annotated[bytes, Meta(min_length=KEY_LENGTH, max_length=KEY_LENGTH)]
     host: str
 
     @property

@@ -1,6 +1,7 @@
 """pure. DECISION and CONFIRM at the agent, from the device itself."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from protocol.errors import ProtocolError
@@ -99,6 +100,8 @@ def seeds() -> Iterator[bytes]:
     yield script(DECISION, peers.RAW) + bytes(DECISION_LENGTH + MAC_LENGTH)
     yield script(DECISION, peers.PLAINTEXT) + right
     yield script(DECISION, peers.PLAINTEXT) + other
+    for wrong in (replace(RIGHT, context_hash=bytes(32)), replace(RIGHT, passcode="00000000")):
+        yield script(DECISION, peers.PADDED) + body(wrong.encode())
     yield script(DECISION, peers.PADDED) + body(right)
     confirm = Confirm(peers.SIGN_ON_ID).encode()
     yield script(CONFIRM, peers.RAW) + peers.seal(peers.TO_AGENT, 1, confirm)

@@ -300,7 +300,8 @@ def seeds() -> Iterator[bytes]:
         yield up + says(0, 0, DRAIN) + says(0, 0, PING) + script(SUBMIT, 0, 0, FORGET, 0)
     up = script(0, CONNECT, 0, ATTACH, SUBMIT, 0, 0)
     yield up + says(0, 0, QUEUED) + says(0, 5, PAIRED)
-    yield up + says(0, 0, QUEUED) + (says(0, 0, PAIRED) + script(REJECT, 0, 255)) * 10
+    turns = [says(0, 0, PAIRED) + script(REJECT, 0, turn) for turn in range(MAX_REJECTS + 2)]
+    yield up + says(0, 0, QUEUED) + b"".join(turns)
     yield up + says(0, 0, QUEUED) + says(0, 0, PAIRED) + says(0, 0, DATA) * 17
     yield script(0, CONNECT, 1) + says(0, 0, CHALLENGE)
     yield script(0, CONNECT, 1) + says(0, 0, ATTACHED)

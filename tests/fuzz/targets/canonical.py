@@ -10,6 +10,20 @@ from tests.fuzz.padding import body
 from tests.fuzz.vectors import load
 
 MAXIMUM = 64
+REFUSED = (
+    b"\xca\0\0\0\0",
+    b"\xcb" + bytes(8),
+    b"\xd4\1\0",
+    b"\xd6\xff" + bytes(4),
+    b"\xcc\1",
+    b"\xd9\1a",
+    b"\xa1\xff",
+    b"\x91\x91\0",
+    b"\x81\0\x80",
+    b"\x82\0\0\0\0",
+    b"\x81\xa1a\0",
+)
+"""Floats, extension types, longer forms than needed, no UTF-8, too deep, twice the same key."""
 
 
 def once(data: bytes) -> None:
@@ -69,5 +83,7 @@ def seeds() -> Iterator[bytes]:
     for length in (0x1F, 0x20, 0xFF, 0x100):
         yield canonical.encode({0: "t" * length, 1: bytes(length)})
     yield canonical.encode({0: tuple(range(0x10)), 1: dict.fromkeys(range(0x10))})
+    for refused in REFUSED:
+        yield b"\x81\0" + refused
     for vector in load("plaintexts")["plaintexts"]:
         yield body(bytes.fromhex(vector["plaintext"]))

@@ -43,10 +43,13 @@ def once(data: bytes) -> None:
 
 
 def preface(data: bytes) -> None:
+    good = len(data) == PREFACE_LENGTH and data.startswith(b"BTZN\1")
     try:
         shard = decode_preface(data)
     except ProtocolError:
+        assert not good
         return
+    assert good
     assert encode_preface(shard) == data
 
 

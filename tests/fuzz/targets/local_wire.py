@@ -32,6 +32,7 @@ def once(data: bytes) -> None:
         if isinstance(item, tuple):
             kind, payload = item
             assert kind in allowed
+            assert len(payload) <= MAX_PAYLOAD
             again += encode_record(kind, payload)
             start(payload)
     assert stream.startswith(again)
@@ -63,4 +64,5 @@ def seeds() -> Iterator[bytes]:
     texts = encode_record(RecordType.INFO, b"Code 4921 7734") + encode_record(RecordType.PROMPT)
     yield script(1, 2) + texts + encode_record(RecordType.RESULT, b"Y")
     yield script(0, 0) + encode_record(RecordType.START, Start("", "").encode())
+    yield script(0, 0) + b"A" + (MAX_PAYLOAD + 1).to_bytes(2, "big") + bytes(MAX_PAYLOAD + 1)
     yield script(0, 0) + encode_record(RecordType.START, b"\x01\x01\x00\x01a\x02\x00\x01\xff")

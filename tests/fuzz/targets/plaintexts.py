@@ -18,6 +18,7 @@ from protocol.signon_messages import Confirm, Context, Decision, H1Payload, Rece
 from tests.fuzz.padding import body, padded, read
 from tests.fuzz.script import Script
 from tests.fuzz.vectors import load
+from tests.protocol import independent
 
 KINDS: dict[str, tuple[int, Callable[[bytes], Any]]] = {
     "H1Payload": (H1_PAYLOAD_LENGTH, H1Payload.decode),
@@ -49,7 +50,14 @@ def once(data: bytes) -> None:
     assert decode(again) == message
 
 
+UNCLEAN = independent.write_plaintext(
+    "Receipt",
+    {"sign_on_id": bytes(8), "outcome": 2, "next_generation": 1, "text": "\x1b[2J\u202eno\u200b"},
+)
+
+
 def seeds() -> Iterator[bytes]:
+    yield bytes((tuple(KINDS).index("Receipt"), PADDED)) + body(UNCLEAN)
     numbers = {name: i for i, name in enumerate(KINDS)}
     vectors = load("plaintexts")
     odd = (vectors["ignored"], vectors["cleaned"])

@@ -7,7 +7,7 @@ from protocol.limits import MAX_FRAME, MAX_TRANSACTION_FRAMES
 from protocol.messages import Close, CloseReason, Data, Paired, Reject
 from relay.ends import Link, Validator
 from relay.limits import Limits
-from tests.fuzz.script import Script, script
+from tests.fuzz.script import SHORT, Script, script
 from tests.fuzz.world import TAGS, World, opening, request, stream
 
 LIMITS = Limits(unpaired=4, transactions=1)
@@ -44,7 +44,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> None:
         world.broker.drain()
     validator = world.validator()
     if in_pieces:
-        world.at_a_time[validator] = at_a_time
+        world.at_a_time[validator] = max(at_a_time, len(said) // SHORT)
     world.feed(validator, said[:first])
     if scene == COMES_LATER:
         world.feed(agent, request(1, TAGS[0], TAGS[1]))

@@ -62,8 +62,12 @@ class Agent:
         message: Message = messages.decode(body, FROM_RELAY)
         return message
 
-    async def queue(self, *tags: bytes, number: int = 1, ttl: int = 60) -> None:
+    async def send_request(self, *tags: bytes, number: int = 1, ttl: int = 60) -> None:
         await self.send(AuthRequest(number, SIGN_ON_ID, ttl, tags or (TAG,)))
+
+    async def queue(self, *tags: bytes, number: int = 1, ttl: int = 60) -> None:
+        """Send a request that must be taken."""
+        await self.send_request(*tags, number=number, ttl=ttl)
         assert await self.receive() == Queued(number)
 
     async def is_cut_off(self) -> bool:

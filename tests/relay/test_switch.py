@@ -8,6 +8,7 @@ import trio
 import trio.testing
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from protocol.address import TcpAddress
 from protocol.agent_auth import public_bytes
 from protocol.errors import ProtocolError
 from protocol.frames import encode_frame
@@ -80,6 +81,24 @@ async def test_a_validator_that_waits_is_paired_with_a_request_queued_meanwhile(
         assert await agent.receive() == Data(1, b"first")
         await user.send(b"second")
         assert await agent.receive() == Data(1, b"second")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize(
+    ("listen", "connect", "seen"),
+    [("::1", "::1", "[::1]"), ("::", "::1", "[::1]"), ("::", "127.0.0.1", "127.0.0.1")],
+)
+async def test_an_agent_hears_the_address_as_people_write_it(
+    nursery: trio.Nursery, tmp_path: Path, listen: str, connect: str, seen: str
+) -> None:
+    relay = await start_relay(nursery, tmp_path, validators=TcpAddress(listen, 0))
+    async with attached(relay) as agent:
+        await agent.queue(TAG)
+        address = TcpAddress(connect, relay.validators.port)
+        async with connected(address, asking_for(TAG)) as user:
+            paired = await agent.receive()
+            assert isinstance(paired, Paired)
+            assert paired.address == f"{seen}:{user.stream.socket.getsockname()[1]}"
 
 
 async def test_a_validator_that_closes_ends_its_transaction(relay: RunningRelay) -> None:

@@ -33,8 +33,12 @@ async def start_relay(
     *,
     limits: Limits | None = None,
     agents: dict[bytes, str] | None = None,
+    validators: TcpAddress | None = None,
 ) -> RunningRelay:
-    """`agents` are the link public keys that may attach by TCP, and their names."""
+    """`agents` are the link public keys that may attach by TCP, and their names.
+
+    `validators` is where to listen for those, if not on any port of 127.0.0.1.
+    """
     key = X25519PrivateKey.generate()
     unix = UnixAddress(str(directory / "agents.sock"))
     loopback = TcpAddress("127.0.0.1", 0)
@@ -43,7 +47,7 @@ async def start_relay(
         (
             config.ListenerPlan(unix, own),
             config.ListenerPlan(loopback, own),
-            config.ListenerPlan(loopback, None),
+            config.ListenerPlan(validators or loopback, None),
         ),
         key,
         agents or {},

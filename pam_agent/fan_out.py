@@ -73,6 +73,8 @@ class FanOut:
         for handle in [each for each in self._handles if each is not keep]:
             self._handles.discard(handle)
             handle.close(CloseReason.WITHDRAWN)
+        if keep is None:
+            self._events.clear()  # of no interest any more, and their handles know us
 
     def _inbox(self, event: RelayEvent) -> None:
         self._events.append(event)

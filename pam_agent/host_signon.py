@@ -72,6 +72,8 @@ class HostSignOn:
             if self._approval is not None:
                 self._approval.abandon()
             self._report()
+            # It knows us, too: without this, keys would stay in memory until cycles are collected.
+            self._approval = None
 
     # ---- the way to a decision -------------------------------------------------------------------
 

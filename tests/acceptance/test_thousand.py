@@ -1,0 +1,107 @@
+"""A thousand sign-ons in a row: no descriptor is left open, and memory stays as it is.
+
+Relay and agent are processes of their own. A caller of the agent's socket and the validator's
+client are in this one, so that a sign-on takes milliseconds.
+"""
+
+import gc
+from pathlib import Path
+from typing import Final
+
+import pytest
+import trio
+import trio.testing
+
+from pam_agent.approval import Approval
+from pam_agent.host_signon import HostSignOn
+from pam_agent.local_wire import Result
+from pam_agent.records import Device
+from protocol.signon import AgentSignOn
+from protocol.signon_messages import Verdict
+from tests.support.caller import calling
+from tests.support.patience import until
+from tests.support.phone import Phone
+from tests.support.plain_host import programs
+from tests.support.process_size import descriptors, own_memory
+from tests.support.programs import USER, Daemon
+from tests.support.together import signs_on, together
+from validator.outcomes import Outcome
+
+WARM_UP: Final = 200
+"""Until caches, threads and the allocator's pools are there: SQLite's, OpenSSL's, Python's."""
+SIGN_ONS: Final = 1000
+
+MOST_GROWTH: Final = 512
+"""KiB from WARM_UP to SIGN_ONS: less than 1 KiB for each sign-on. Without a leak it is below 250,
+most of it in the first half: the allocator's pools fill up unevenly."""
+
+DENIED: Final = 5
+"""Every so many-th one is denied."""
+
+
+class Watched:
+    """One of the two processes, as it was after the warm-up."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._pid: Final = daemon.process.pid
+        self._descriptors: Final = descriptors(self._pid)
+        self._memory: Final = own_memory(self._pid)
+
+    async def is_the_same(self) -> None:
+        # The kernel closes a connection's descriptor a moment after its end was logged.
+        await until(lambda: descriptors(self._pid) == self._descriptors)
+        growth = own_memory(self._pid) - self._memory
+        assert growth < MOST_GROWTH, f"{growth} KiB more after {SIGN_ONS} sign-ons"
+
+
+async def test_a_thousand_in_a_row_leave_nothing_behind(tmp_path: Path) -> None:
+    async with programs(tmp_path) as running:
+        parts = running.parts
+
+        async def sign_on(first: int, last: int) -> None:
+            for number in range(first, last):
+                await _sign_on(parts.socket, running.phone, number)
+            # The proof of the enrolment is a request, too.
+            await parts.relay.logged("request ended", last + 1)
+            await parts.agent.logged("sign-on ended", last)
+
+        await sign_on(0, WARM_UP)
+        watched = [Watched(parts.relay), Watched(parts.agent)]
+        await sign_on(WARM_UP, SIGN_ONS)
+        for each in watched:
+            await each.is_the_same()
+        outcomes = [x["outcome"] for x in parts.agent.log if x["event"] == "sign-on ended"]
+        assert outcomes.count("denied") == SIGN_ONS // DENIED
+        assert outcomes.count("approved") == SIGN_ONS - SIGN_ONS // DENIED
+
+
+async def _sign_on(socket: Path, phone: Phone, number: int) -> None:
+    denied = number % DENIED == 0
+    async with calling(socket, USER, tty=f"pts/{number}") as caller:
+        passcode = await caller.passcode()
+        ending = await phone.sign_on(passcode, Verdict.DENY if denied else Verdict.APPROVE)
+        assert ending.outcome is (Outcome.DENIED if denied else Outcome.SIGNED_ON)
+        assert await caller.result() is (Result.DENIED if denied else Result.APPROVED)
+
+
+@pytest.mark.parametrize("end", ["approved", "denied", "cancelled"])
+async def test_keys_do_not_wait_for_the_garbage_collector(tmp_path: Path, end: str) -> None:
+    """What a sign-on held is gone with it: nothing in it keeps itself alive."""
+    async with together(tmp_path) as parts:
+        gc.collect()
+        gc.disable()
+        try:
+            async with parts.agent.call() as caller:
+                passcode = await caller.passcode()
+                if end == "approved":
+                    await signs_on(parts, caller, passcode)
+                elif end == "denied":
+                    await parts.phone.sign_on(passcode, Verdict.DENY)
+                    assert await caller.result() is Result.DENIED
+            await parts.ended(end)
+            await parts.agent.idle()
+            await trio.testing.wait_all_tasks_blocked()
+            kinds = (HostSignOn, Approval, AgentSignOn, Device)
+            assert [type(each) for each in gc.get_objects() if isinstance(each, kinds)] == []
+        finally:
+            gc.enable()

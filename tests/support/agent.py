@@ -71,13 +71,14 @@ async def start_agent(
     directory: Path,
     relays: Sequence[Relay],
     *,
+    host: str = LABEL,
     timers: Timers = QUICK,
     clock: Callable[[], float] = boot_time,
     **settings: Any,
 ) -> RunningAgent:
     """`settings` are other fields of the configuration."""
     config = Config(
-        host=LABEL,
+        host=host,
         state=directory / "state",
         socket=directory / "pam.sock",
         admin_socket=directory / "admin.sock",
@@ -93,8 +94,8 @@ async def start_agent(
             await server.serve(config, clock=clock, task_status=task_status)
         stopped.set()
 
-    host: Host = await nursery.start(run)
-    return RunningAgent(host, config, scope, stopped)
+    known: Host = await nursery.start(run)
+    return RunningAgent(known, config, scope, stopped)
 
 
 async def linked(agent: RunningAgent) -> None:

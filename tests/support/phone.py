@@ -27,7 +27,7 @@ from validator.timeline import Timeline
 Decide = Callable[[Context], Awaitable[Choice | None]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Phone:
     """One device. Its sign-ons are serial, as those of the program are by its lock."""
 
@@ -67,7 +67,7 @@ class Phone:
             yield Attempt(self, machine, connection)
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempt:
     """One sign-on of a phone, at the test's own pace. Nothing is stored but by `confirm`."""
 

@@ -121,7 +121,8 @@ class World:
             self.now = max(self.now, due)
             self.broker.tick(self.now)
             assert self.broker.next_deadline() > self.now, "it would spin"
-            self.settle()
+            if self.broker.touched or self.broker.records:
+                self.settle()
         self.now = until
         self.broker.tick(self.now)
         self.settle()

@@ -10,6 +10,18 @@
 
 enum { MOST_ARGUMENTS = 8 };
 
+/* The number behind "timeout=", 0 for what is none that is allowed. */
+static unsigned seconds_of(const char *argument) {
+    const char *digits = argument + strlen("timeout=");
+    const size_t zeros = strspn(digits, "0");
+    const size_t all = strspn(digits, "0123456789");
+    if (digits[all] != '\0' || all - zeros > 4) {
+        return 0;
+    }
+    const int seconds = atoi(digits);
+    return seconds <= OPTIONS_MAX_TIMEOUT ? (unsigned)seconds : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -29,6 +41,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         /* Nothing that was set before is set again. */
         assert(before.socket == NULL || options.socket == before.socket);
         assert(before.timeout == 0 || options.timeout == before.timeout);
+        if (strncmp(arguments[i], "timeout=", strlen("timeout=")) == 0) {
+            const unsigned seconds = seconds_of(arguments[i]);
+            assert(good == (seconds != 0 && before.timeout == 0));
+            assert(!good || options.timeout == seconds);
+        }
         const size_t step = length < size ? length + 1 : length;
         data += step;
         size -= step;

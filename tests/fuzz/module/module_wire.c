@@ -71,6 +71,24 @@ static struct said said_of(const uint8_t *data, size_t size, size_t most) {
     return said;
 }
 
+/* Whether what follows the last whole record is no record, nor the beginning of one. */
+static bool is_broken(const uint8_t *rest, size_t size) {
+    if (size == 0) {
+        return false;
+    }
+    if (strchr("IEPR", rest[0]) == NULL || rest[0] == '\0') {
+        return true;
+    }
+    if (size < WIRE_HEADER) {
+        return false;
+    }
+    const size_t length = ((size_t)rest[1] << 8) | rest[2];
+    if (length > WIRE_MAX_PAYLOAD || (rest[0] == WIRE_RESULT && length != 1)) {
+        return true;
+    }
+    return size >= WIRE_HEADER + length; /* whole, and not taken: its text is not plain */
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -83,6 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct said whole = said_of(data, size, 0);
     assert(whole.length <= size);
     assert(memcmp(whole.records, data, whole.length) == 0);
+    const bool broken = is_broken(data + whole.length, size - whole.length);
+    assert((whole.state == WIRE_BROKEN) == broken);
     for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
         const struct said cut = said_of(data, size, most[i]);
         assert(cut.length == whole.length);

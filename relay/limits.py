@@ -12,13 +12,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table. Times are seconds, sizes bytes."""
 
     links: Count = 1024
-    """Agents' links in all, those being set up included: one per host, and room for reconnects."""
+    """Agents' links in all, those being set up included: one per host, and room for reconnects.
+    At the cap the oldest that is not attached goes."""
 
     link_setup: Seconds = 5.0
     """From accept to Attached: two round trips on the inner network, with room for a slow host."""
 
     link_buffer: Count = 1024 * 1024
-    """Unsent bytes for one link: some 60 whole transactions. A link over it does not read."""
+    """Unsent bytes for one link when its socket takes no more: some 60 whole transactions. A link
+    over it does not read."""
 
     requests: Count = 100_000
     """Waiting and running requests in all: below 60 MiB of memory."""

@@ -115,6 +115,7 @@ def honest(link: Link, said: bytes, behind_hello: bool) -> None:
 
 def seeds() -> Iterator[bytes]:
     yield script(UNIX, 1, 0, 0) + hello() + request(1, TAGS[0])
+    yield script(UP, 1, 0, 0) + hello()[6:]
     yield script(STRANGE, 0, 3, 0) + hello()
     by_key = encode_preface(SHARD) + stream(Hello(public_bytes(AGENT_KEY), bytes(16)))
     for scene in (TCP, PROVED):

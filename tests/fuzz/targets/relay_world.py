@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from protocol.agent_auth import AgentHandshake, public_bytes
 from protocol.frames import encode_frame, encode_preface
+from protocol.limits import MAX_REJECTS, MAX_TRANSACTION_FRAMES
 from protocol.messages import Challenge, Close, CloseReason, Data, Message, Ping, Pong, Reject
 from relay.ends import Link, Validator
 from relay.limits import Limits
@@ -26,12 +27,12 @@ from tests.fuzz.world import (
 
 LIMITS = Limits(
     links=3,
-    requests=4,
-    requests_per_agent=3,
+    requests=3,
+    requests_per_agent=2,
     unpaired=3,
     transactions=2,
     link_buffer=4096,
-    stall=20.0,
+    stall=4.0,
     lifetime=50.0,
 )
 MOST_ENDS = 12
@@ -177,6 +178,18 @@ def seeds() -> Iterator[bytes]:
     yield paired + script(SLOW, 1, SAY, 0, 1, 3, 0, WAIT, 4, SLOW, 0, SAY, 0, 1, 3, 0)
     yield script(VALIDATOR) * 5 + script(RAW, 0, b"BTZN\x01\x07", LEAVE, 2, WAIT, 2, WAIT, 1)
     yield script(LINK, 0) * 5 + script(LINK, 2, WAIT, 3)
+    late = script(QUEUE, 0, 1, 0, 0, VALIDATOR, ASK, 0, 0, WAIT, 1, FRAME, 0, 0, WAIT, 1)
+    yield up + late + script(SAY, 0, 1, 0, 1)
+    yield paired + script(SAY, 0, 1, 0, 0) * (MAX_TRANSACTION_FRAMES + 1)
+    rejected = (
+        script(VALIDATOR, ASK, number, 0, SAY, 0, 1, 0, 1) for number in range(MAX_REJECTS + 1)
+    )
+    yield up + queued + b"".join(rejected)
+    yield (
+        up
+        + script(LINK, 1, ATTACH, 1)
+        + b"".join(script(QUEUE, number % 2, number, number, 2) for number in range(4))
+    )
     yield paired + script(DRAIN, QUEUE, 0, 2, 1, 2, SAY, 0, 1, 0, 2)
     yield (
         up

@@ -37,7 +37,9 @@ def parse_tcp(text: str) -> TcpAddress:
     bracketed = host.startswith("[") and host.endswith("]")
     if bracketed:
         host = host[1:-1]
-    number = int(port) if port.isascii() and port.isdigit() else 0
+    # Python refuses to make a number of thousands of digits, with another error than ours.
+    is_number = port.isascii() and port.isdigit() and len(port) <= len(str(MAX_PORT))
+    number = int(port) if is_number else 0
     if not colon or not host or (":" in host) != bracketed or not 1 <= number <= MAX_PORT:
         raise AddressError("expected host:port or [ipv6]:port")
     return TcpAddress(host, number)

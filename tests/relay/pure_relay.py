@@ -46,6 +46,22 @@ class PureRelay:
         self.broker = Broker(self.limits, KEY, agents or {}, jitter)
         self.now = 1000.0
         self.addresses = 0
+        self._seen: dict[Link | Validator, tuple[bytes, Fate, bool]] = {}
+
+    def look(self) -> None:
+        """After a step: whoever has changed must be touched, or its socket would never know."""
+        for end, before in self._seen.items():
+            if before != _state(end):
+                assert end in self.broker.touched, "it has changed and is not touched"
+                self._seen[end] = _state(end)
+        self.broker.touched.clear()
+
+    def read(self, end: Link | Validator) -> bytes:
+        """Take what is in `out`, as its socket would."""
+        data = bytes(end.out)
+        end.out.clear()
+        self._seen[end] = _state(end)
+        return data
 
     def wait(self, seconds: float) -> None:
         """Time passes, and the broker is woken whenever it asked for it."""
@@ -56,6 +72,7 @@ class PureRelay:
             assert self.broker.next_deadline() > self.now, "it would spin"
         self.now = until
         self.broker.tick(self.now)
+        self.look()
 
     def records(self) -> list[Record]:
         """Those since the last call."""
@@ -67,6 +84,8 @@ class PureRelay:
         """A link that has not said anything yet; None comes by TCP."""
         source = "192.0.2.1:999" if uid is None else f"uid:{uid}"
         link = self.broker.link_opened(source, uid, frozenset({UID, UID + 1}), self.now)
+        self._seen[link] = (b"", Fate.OPEN, True)
+        self.look()
         return AgentEnd(self, link)
 
     def agent(self, uid: int = UID) -> "AgentEnd":
@@ -80,10 +99,17 @@ class PureRelay:
     def validator(self, *data: bytes) -> "ValidatorEnd":
         self.addresses += 1
         address = f"198.51.100.7:{self.addresses}"
-        end = ValidatorEnd(self, self.broker.validator_opened(address, self.now))
+        validator = self.broker.validator_opened(address, self.now)
+        self._seen[validator] = (b"", Fate.OPEN, True)
+        self.look()
+        end = ValidatorEnd(self, validator)
         if data:
             end.feed(b"".join(data))
         return end
+
+
+def _state(end: Link | Validator) -> tuple[bytes, Fate, bool]:
+    return bytes(end.out), end.fate, isinstance(end, Link) or end.reading
 
 
 class AgentEnd:
@@ -100,14 +126,14 @@ class AgentEnd:
 
     def feed(self, data: bytes) -> None:
         self.relay.broker.link_bytes(self.link, data, self.relay.now)
+        self.relay.look()
 
     def send(self, *out: Message) -> None:
         self.feed(frames(*out))
 
     def received(self) -> list[Message]:
         """Messages since the last call."""
-        self._reader.feed(bytes(self.link.out))
-        self.link.out.clear()
+        self._reader.feed(self.relay.read(self.link))
         found: list[Message] = []
         while (body := self._reader.next_frame()) is not None:
             found.append(messages.decode(body, FROM_RELAY))
@@ -120,6 +146,7 @@ class AgentEnd:
 
     def leave(self) -> None:
         self.relay.broker.link_gone(self.link, self.relay.now)
+        self.relay.look()
 
 
 class ValidatorEnd:
@@ -132,11 +159,11 @@ class ValidatorEnd:
 
     def feed(self, data: bytes) -> None:
         self.relay.broker.validator_bytes(self.end, data, self.relay.now)
+        self.relay.look()
 
     def received(self) -> list[bytes]:
         """Frames since the last call."""
-        self._reader.feed(bytes(self.end.out))
-        self.end.out.clear()
+        self._reader.feed(self.relay.read(self.end))
         found: list[bytes] = []
         while (body := self._reader.next_frame()) is not None:
             found.append(body)
@@ -144,6 +171,7 @@ class ValidatorEnd:
 
     def leave(self) -> None:
         self.relay.broker.validator_gone(self.end, self.relay.now)
+        self.relay.look()
 
     @property
     def open(self) -> bool:

@@ -1,5 +1,6 @@
 """Validators in no transaction: nothing that anybody does moves the moment of their reset."""
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -218,6 +219,19 @@ def test_the_oldest_goes_when_too_many_are_unpaired_and_transactions_do_not_coun
     assert [v.open for v in validators] == [False] * 7 + [True] * 3
     assert running.end.fate is Fate.OPEN
     assert len(relay.broker.door) == 3
+
+
+def test_who_has_gone_leaves_no_deadline_behind() -> None:
+    relay = PureRelay()
+    relay.validator(asking_for(TAG)).leave()
+    relay.validator(b"rubbish").leave()
+    agent, validator = paired(relay)
+    agent.send(Data(1, b"context"), Close(1, CloseReason.DONE))
+    assert validator.end.fate is Fate.CLOSE
+    agent.leave()
+    relay.link().leave()
+    assert relay.broker._deadlines.due(math.inf) == []
+    assert relay.broker.requests.deadlines.due(math.inf) == []
 
 
 def test_an_evicted_validator_is_not_found_by_its_tag() -> None:

@@ -54,6 +54,10 @@ from protocol.messages import (
 _OWN_REASONS: Final = (CloseReason.WITHDRAWN, CloseReason.DONE)
 _NUMBERS: Final = 2**32
 
+MAX_UNSENT: Final = 1024 * 1024
+"""Bytes of `out` while the relay goes on talking: more than all that an agent says when it queues
+its requests again. Each Ping wants a Pong, and a relay that never reads them must not fill us."""
+
 
 class AgentLink:
     """One link, over all its connections."""
@@ -101,6 +105,8 @@ class AgentLink:
                 self._set_up(message, now)
             elif (event := self._on_message(message)) is not None:
                 yield event
+            if len(self.out) > MAX_UNSENT:
+                raise ProtocolError("the relay does not read")
 
     def disconnected(self) -> list[tuple[RelayRequest, Event]]:
         """The connection is gone; what was on it starts anew on the next."""

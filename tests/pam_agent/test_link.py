@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pam_agent.link import AgentLink
+from pam_agent.link import MAX_UNSENT, AgentLink
 from pam_agent.link_events import (
     Event,
     FrameCame,
@@ -392,6 +392,15 @@ def test_more_validators_than_a_request_may_see() -> None:
         there.link.reject(there.one, event.pairing)
     with pytest.raises(ProtocolError, match="more validators"):
         there.say(Paired(0, 0, "a:1"))
+
+
+def test_a_relay_that_talks_and_does_not_read() -> None:
+    agent = joined().agent
+    pings = stream(*[Ping()] * 1024)
+    with pytest.raises(ProtocolError, match="does not read"):
+        for _ in range(MAX_UNSENT // len(pings) + 1):
+            list(agent.received(pings, 1000.0))
+    assert len(agent.out) <= MAX_UNSENT + len(pings)
 
 
 def test_what_came_before_the_error_counts() -> None:

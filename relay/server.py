@@ -89,6 +89,7 @@ async def serve_until_signalled(
             async for number in signals:
                 log.info("relay stopping", signal=signal.Signals(number).name)
                 break
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM is now: no KeyboardInterrupt
         relay.drain()
     log.info("relay down")
 

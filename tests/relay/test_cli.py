@@ -144,6 +144,34 @@ async def test_sigterm_drains_and_the_exit_code_is_0(tmp_path: Path) -> None:
     assert (await relay.logged("relay stopping"))["signal"] == "SIGTERM"
 
 
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_ends_it_at_once_and_without_a_traceback(
+    tmp_path: Path, second: signal.Signals
+) -> None:
+    port = free_port()
+    command = [PROGRAM, "serve", "--config", str(configuration(tmp_path, port))]
+    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    log = b""
+    with trio.fail_after(20):
+        while b"relay up" not in log:
+            log += await process.stderr.receive_some()
+        agent = await attach(tmp_path)
+        await agent.queue(TAG)
+        async with connected(TcpAddress("127.0.0.1", port), asking_for(TAG)):
+            await agent.receive()
+            process.send_signal(signal.SIGINT)
+            assert await agent.receive() == Drain()
+            process.send_signal(second)
+            assert await process.wait() == -second
+        async for data in process.stderr:
+            log += data
+    await agent.stream.aclose()
+    await process.stderr.aclose()
+    assert b"Traceback" not in log
+    assert b'"signal":"SIGINT"' in log
+
+
 async def test_a_second_run_takes_over_the_socket_that_the_first_left(tmp_path: Path) -> None:
     """Also when the first was killed."""
     file = configuration(tmp_path, free_port())

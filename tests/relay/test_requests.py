@@ -111,6 +111,36 @@ def test_the_longest_ttl_is_taken() -> None:
     PureRelay(longest_ttl=60).agent().queue(TAG, ttl=60)
 
 
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("end", ["closed", "expired", "replaced", "agent gone", "stalled"])
+def test_a_place_is_given_back_however_a_request_ends(end: str, paired: bool) -> None:
+    relay = PureRelay(requests_per_agent=1, requests=1, transactions=1, stall=50)
+    agent = relay.agent()
+    for _ in range(3):
+        agent.queue(TAG, ttl=10)
+        if paired:
+            relay.validator(asking_for(TAG))
+        if end == "closed":
+            agent.send(Close(1, CloseReason.DONE))
+        elif end == "replaced":
+            again = relay.agent()
+            again.queue(TAG)
+            again.leave()
+        elif end == "agent gone":
+            agent.leave()
+            agent = relay.agent()
+        elif end == "expired":
+            relay.wait(11)
+            if paired:
+                agent.send(Reject(1))
+        else:
+            relay.wait(51)
+        agent.received()
+        assert len(relay.broker.requests) == len(relay.broker.transactions) == 0
+        if not agent.up:
+            agent = relay.agent()
+
+
 # ---- the same tag again --------------------------------------------------------------------------
 
 

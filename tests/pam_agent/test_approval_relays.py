@@ -85,3 +85,14 @@ async def test_no_relay_at_all(tmp_path: Path) -> None:
             assert await caller.result() is Result.UNAVAILABLE
         assert 0.2 <= (await parts.ended("unavailable"))["steps"]["ended"] < 2
         assert caller.shown[0][1].startswith("Bartizan: no relay can be reached")
+
+
+async def test_when_every_relay_refuses_nobody_waits(tmp_path: Path) -> None:
+    async with (
+        together(
+            tmp_path, relays=2, limits=Limits(longest_ttl=1), timers=timers(queue=15.0)
+        ) as parts,
+        parts.agent.call() as caller,
+    ):
+        with trio.fail_after(5):
+            assert await caller.result() is Result.UNAVAILABLE

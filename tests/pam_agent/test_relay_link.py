@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from protocol.messages import (
     Close,
     CloseReason,
     Data,
+    Message,
     Paired,
     Ping,
     Pong,
@@ -278,7 +280,7 @@ async def test_a_flood_is_bounded_and_ends_the_link(tmp_path: Path) -> None:
 
 
 async def test_a_request_that_ended_is_released(tmp_path: Path) -> None:
-    ends = [Refused(0, RefusedReason.QUOTA), Close(1, CloseReason.EXPIRED)]
+    ends: list[Message] = [Refused(0, RefusedReason.QUOTA), Close(1, CloseReason.EXPIRED)]
 
     async def script(relay: RelaySide) -> None:
         await relay.attach()
@@ -291,7 +293,7 @@ async def test_a_request_that_ended_is_released(tmp_path: Path) -> None:
         for count in (1, 2):
             sink = Sink()
             link.submit(SIGN_ON_ID, (TAG,), trio.current_time() + 60, sink)
-            await until(lambda sink=sink: sink.came)
+            await until(partial(getattr, sink, "came"))
             assert link.requests == 0
             if count == 1:
                 assert sink.events == [WasRefused(RefusedReason.QUOTA)]

@@ -33,8 +33,8 @@ class RunningAgent:
     """Cancelled to stop the agent."""
     stopped: trio.Event
 
-    def call(self, user: str = "alice", **fields: str) -> AbstractAsyncContextManager[Caller]:
-        """A caller of PAM, whose start record is sent."""
+    def call(self, user: str = "alice", **fields: Any) -> AbstractAsyncContextManager[Caller]:
+        """A caller of PAM, whose start record with these `fields` is sent."""
         return calling(self.config.socket, user, **fields)
 
     async def stop(self) -> None:

@@ -27,7 +27,8 @@ class RelaySide:
         with trio.fail_after(self.patience):
             while (body := self.reader.next_frame()) is None:
                 await self._more()
-        return messages.decode(body, FROM_AGENT)
+        message: Message = messages.decode(body, FROM_AGENT)
+        return message
 
     async def send(self, *said: Message) -> None:
         await self.stream.send_all(b"".join(encode_frame(messages.encode(m)) for m in said))

@@ -1,5 +1,6 @@
 """shell. The PAM module's end of a sign-on: its records in, texts and the result out."""
 
+import contextlib
 import pwd
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,9 @@ MODE: Final = 0o666
 START_TIMEOUT: Final = 5.0
 """Seconds for the first record: the module sends it at once."""
 
+NAME_TIMEOUT: Final = 5.0
+"""Seconds for the system to name the caller's uid: a directory service may be away."""
+
 SEND_TIMEOUT: Final = 5.0
 """Seconds for the module to take a text; it reads all the time but while a prompt is open."""
 
@@ -35,7 +39,7 @@ class ModuleGoneError(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """The process that called PAM: its uid, and that uid's name if it has one."""
+    """The process that called PAM: its uid, and that uid's name if it has one. root needs none."""
 
     uid: int
     name: str | None
@@ -51,11 +55,12 @@ class Module:
     async def caller(self) -> Caller:
         """Who it is, by SO_PEERCRED and the system's user database."""
         uid = peer_uid(self._stream)
-        try:
-            entry = await trio.to_thread.run_sync(pwd.getpwuid, uid)
-        except KeyError:
+        if uid == 0:  # may do anything: its logins do not wait for a directory service
             return Caller(uid, None)
-        return Caller(uid, entry.pw_name)
+        entry: pwd.struct_passwd | None = None
+        with trio.move_on_after(NAME_TIMEOUT), contextlib.suppress(KeyError):
+            entry = await trio.to_thread.run_sync(pwd.getpwuid, uid, abandon_on_cancel=True)
+        return Caller(uid, None if entry is None else entry.pw_name)
 
     async def start(self) -> Start:
         """The first record. Raises ProtocolError or ModuleGoneError."""

@@ -1,15 +1,22 @@
 """The agent's end of the module's connection, on a real socket pair."""
 
-import os
 import pwd
 import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from pam_agent.local_socket import SEND_TIMEOUT, Caller, Module, ModuleGoneError
+from pam_agent import local_socket
+from pam_agent.local_socket import (
+    NAME_TIMEOUT,
+    SEND_TIMEOUT,
+    Caller,
+    Module,
+    ModuleGoneError,
+)
 from pam_agent.local_wire import (
     FROM_AGENT,
     RecordReader,
@@ -51,9 +58,37 @@ async def pair() -> AsyncIterator[Pair]:
         yield made
 
 
-async def test_who_calls(pair: Pair) -> None:
-    uid = os.geteuid()
-    assert await pair.module.caller() == Caller(uid, pwd.getpwuid(uid).pw_name)
+@pytest.mark.parametrize(("uid", "name"), [(0, None), (1, pwd.getpwuid(1).pw_name), (64999, None)])
+async def test_who_calls(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, uid: int, name: str | None
+) -> None:
+    monkeypatch.setattr(local_socket, "peer_uid", lambda _stream: uid)
+    assert await pair.module.caller() == Caller(uid, name)
+
+
+async def test_root_does_not_wait_for_a_directory_service_and_others_not_for_ever(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, mock_clock: MockClock
+) -> None:
+    answer, asked = threading.Event(), threading.Event()
+
+    def looks_up(_uid: int) -> None:
+        asked.set()
+        answer.wait()
+
+    monkeypatch.setattr("pwd.getpwuid", looks_up)
+    monkeypatch.setattr(local_socket, "peer_uid", lambda _stream: 0)
+    assert (await pair.module.caller()).uid == 0
+    assert not asked.is_set()
+    monkeypatch.setattr(local_socket, "peer_uid", lambda _stream: 1000)
+    async with trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            await trio.to_thread.run_sync(asked.wait)
+            mock_clock.jump(NAME_TIMEOUT)
+
+        nursery.start_soon(wait)
+        assert await pair.module.caller() == Caller(1000, None)
+    answer.set()
 
 
 async def test_a_start_in_pieces(pair: Pair) -> None:

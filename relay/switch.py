@@ -40,7 +40,6 @@ ACCEPT_PAUSE: Final = 0.1
 STARVED_REPORT: Final = 60.0
 """Seconds between two records that say so: it can last."""
 
-_READ: Final = select.EPOLLIN | select.EPOLLRDHUP
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _MAPPED: Final = re.compile(r"::ffff:([0-9]+\.[0-9.]+)")
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
@@ -165,10 +164,10 @@ class Switch:
                 uid = _peer_uid(sock)
                 source = _address_text(address) if uid is None else f"uid:{uid}"
                 end = self._broker.link_opened(source, uid, listener.trusted, now)
-            wire = _Wire(sock, end, _READ)
+            wire = _Wire(sock, end, select.EPOLLIN)
             self._wires[sock.fileno()] = wire
             self._wire_of[end] = wire
-            self._epoll.register(sock.fileno(), _READ)
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
 
     def _starve(self, now: float) -> None:
         """No descriptor is left for who waits to be accepted."""
@@ -222,17 +221,15 @@ class Switch:
             try:
                 sent = wire.socket.send(end.out)
                 del end.out[:sent]
-            except BlockingIOError:
-                pass
             except OSError:
-                if end.fate is Fate.OPEN:
-                    self._gone(wire, now)
+                pass  # blocked, or gone: that comes as an event of its own
         if end.fate is Fate.OPEN and end.out:
             self._broker.blocked(end, now)
         if end.fate is not Fate.OPEN:
             self._drop(wire)
             return
-        wanted = _READ if isinstance(end, Link) or end.reading else select.EPOLLRDHUP
+        reading = isinstance(end, Link) or end.reading
+        wanted = select.EPOLLIN if reading else select.EPOLLRDHUP
         if end.out:
             wanted |= select.EPOLLOUT
         if wanted != wire.events:

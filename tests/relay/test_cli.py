@@ -21,6 +21,7 @@ from tests.relay.real_ends import (
     SIGN_ON_ID,
     TAG,
     Agent,
+    Validator,
     asking_for,
     connected,
     hello_by_uid,
@@ -235,8 +236,12 @@ async def test_without_a_free_descriptor_it_rests_says_so_once_and_recovers(
         await agent.queue(TAG)  # those who are in are served meanwhile
         for sock in crowd:
             sock.close()
-        async with connected(address, asking_for(TAG), encode_frame(b"h1")) as user:
+        opening = asking_for(TAG) + encode_frame(b"h1")
+        with trio.fail_after(10):  # by itself, and not when some deadline happens to wake it
+            user = Validator(await trio.open_tcp_stream(address.host, address.port))
+            await user.stream.send_all(opening)
             await agent.receive()
+        async with user.stream:
             assert await agent.receive() == Data(1, b"h1")
             await agent.send(Data(1, b"context"))
             assert await user.receive() == b"context"

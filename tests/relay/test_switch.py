@@ -319,6 +319,27 @@ async def test_a_slow_validator_gets_everything(nursery: trio.Nursery, tmp_path:
         assert await slow.end() == "closed"
 
 
+async def test_a_validator_that_has_caught_up_is_not_ended_for_it_later(
+    mock_clock: trio.testing.MockClock, relay: RunningRelay
+) -> None:
+    for listener in relay.listeners:
+        listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    sock = small_buffers(relay.validators.host, relay.validators.port)
+    slow = Validator(trio.SocketStream(trio.socket.from_stdlib_socket(sock)))
+    async with attached(relay) as agent, slow.stream:
+        await agent.queue(TAG)
+        await slow.stream.send_all(asking_for(TAG))
+        assert isinstance(await agent.receive(), Paired)
+        await agent.send(*[Data(1, bytes(2048))] * 7)
+        for _ in range(7):
+            await slow.receive()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        mock_clock.jump(15)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await slow.send(b"decision")
+        assert await agent.receive() == Data(1, b"decision")
+
+
 async def test_a_stranger_fills_no_more_than_a_small_receive_buffer(relay: RunningRelay) -> None:
     """Nothing that it sends is read, so its window is all that it can take of the kernel."""
     stuffed = 0

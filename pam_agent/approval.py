@@ -9,7 +9,7 @@ from typing import Final
 from pam_agent.accounts import DeviceGoneError
 from pam_agent.fan_out import FanOut
 from pam_agent.host import Host
-from pam_agent.link_events import FrameCame, LinkLost, Pairing, WasClosed, WasPaired
+from pam_agent.link_events import FrameCame, Pairing, WasClosed, WasPaired
 from pam_agent.outcomes import SignOnEnd
 from pam_agent.records import Decided
 from pam_agent.relay_link import RelayEvent, RequestHandle
@@ -105,14 +105,10 @@ class Approval:
             case FrameCame(pairing, frame) if self._paired.get(handle) is pairing:
                 del self._paired[handle]  # what comes behind H1 is of no interest before CONTEXT
                 await self._activate(handle, pairing, frame)
-            case WasClosed(reason):
-                self._paired.pop(handle, None)
-                if reason in _LEFT and self._may_resume():
-                    self._requests.submit_again(handle)
-            case LinkLost():
-                self._paired.pop(handle, None)
+            case WasClosed(reason) if reason in _LEFT and self._may_resume():
+                self._requests.submit_again(handle)
             case _:
-                pass  # queued at one more relay, or refused there: the others go on
+                pass  # queued at one more relay, or refused or lost there: the others go on
 
     async def _activate(self, handle: RequestHandle, pairing: Pairing, frame: bytes) -> None:
         """H1: the first good one makes its validator the only one."""
@@ -123,7 +119,6 @@ class Approval:
             handle.reject(pairing)
             return
         self._open = self.session = session
-        self._paired.clear()
         self._requests.withdraw(keep=handle)
 
     async def _decide(self, session: Session, event: RelayEvent) -> SignOnEnd | None:

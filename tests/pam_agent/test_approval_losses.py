@@ -22,6 +22,8 @@ from tests.support.phone import enrolled
 from tests.support.together import QUICK_HOLD, Together, ends, requeued, signs_on, timers, together
 from validator.outcomes import Outcome
 
+STEPS = {"queued", "shown", "paired", "opened", "decided", "ended", "confirmed"}
+
 # ---- losses --------------------------------------------------------------------------------------
 
 
@@ -98,7 +100,9 @@ async def test_what_is_no_decision_is_a_loss(tmp_path: Path) -> None:
             await attempt.connection.send(bytes(272))
             await attempt.gone()
         await signs_on(parts, caller, code)
-        await parts.ended("approved")
+        line = await parts.ended("approved")
+        assert set(line["steps"]) == STEPS
+        assert ends(parts.relay)[0] is RequestOutcome.WITHDRAWN
 
 
 async def test_nothing_is_lost_where_everybody_stays_to_the_end(tmp_path: Path) -> None:
@@ -265,10 +269,16 @@ async def test_the_owner_of_a_cloned_device_is_told_so(tmp_path: Path) -> None:
         parts.agent.host.accounts._db.execute(
             "UPDATE device SET disabled = 'clone' WHERE id = ?", (parts.phone.device_id,)
         )
-        async with parts.agent.call() as caller:
-            ending = await parts.phone.sign_on(await caller.passcode())
-            assert ending.outcome is Outcome.DISABLED
+        async with (
+            parts.agent.call() as caller,
+            parts.phone.attempt(await caller.passcode()) as attempt,
+        ):
+            await attempt.context()
+            assert await attempt.outcome() is SignOnOutcome.DISABLED
+            with trio.fail_after(4):  # no CONFIRM is waited for
+                await attempt.gone()
             assert await caller.result() is Result.DENIED
+        assert ends(parts.relay) == [RequestOutcome.DONE]
         line = await parts.ended("disabled")
         assert line["device"] == parts.phone.device_id
         async with parts.agent.call() as caller:

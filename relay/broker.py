@@ -20,6 +20,7 @@ from relay.ends import Link, Validator
 from relay.limits import Limits
 from relay.links import Links
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
+from relay.peers import Peer
 from relay.requests import Requests
 from relay.transactions import Transactions
 
@@ -46,14 +47,10 @@ class Broker:
 
     # ---- agents' links ---------------------------------------------------------------------------
 
-    def link_opened(
-        self, source: str, uid: int | None, trusted: frozenset[int], now: float
-    ) -> Link:
-        """`uid` is None on TCP, where a key must be proved; elsewhere one of `trusted` may come.
-
-        `source` names the peer in the log.
-        """
-        return self.links.open(source, uid, trusted, now)
+    def link_opened(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link:
+        """`peer` is a uid on a Unix socket, where one of `trusted` may come; elsewhere a key must
+        be proved."""
+        return self.links.open(peer, trusted, now)
 
     def link_bytes(self, link: Link, data: bytes, now: float) -> None:
         self.links.read(link, data, now)
@@ -64,9 +61,9 @@ class Broker:
 
     # ---- validators ------------------------------------------------------------------------------
 
-    def validator_opened(self, address: str, now: float) -> Validator:
-        """`address` is `host:port` as the relay sees it."""
-        return self.door.open(address, now)
+    def validator_opened(self, peer: Peer, now: float) -> Validator:
+        """A connection has come to a validators' listener."""
+        return self.door.open(peer, now)
 
     def validator_bytes(self, validator: Validator, data: bytes, now: float) -> None:
         transaction = validator.transaction

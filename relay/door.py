@@ -19,6 +19,7 @@ from relay.effects import Effects
 from relay.ends import Fate, Validator, ValidatorState
 from relay.limits import Limits
 from relay.outcomes import ValidatorOutcome
+from relay.peers import Peer
 from relay.records import ValidatorEnded
 
 
@@ -37,10 +38,10 @@ class Door:
         """Validators that are in no transaction."""
         return len(self._unpaired)
 
-    def open(self, address: str, now: float) -> Validator:
+    def open(self, peer: Peer, now: float) -> Validator:
         limits = self._limits
         release = now + limits.hold + limits.hold_jitter * self._jitter()
-        validator = Validator(address, now, release)
+        validator = Validator(peer, now, release)
         self._effects.deadlines.add(validator, release)
         if len(self._unpaired) >= limits.unpaired:
             self.leave(next(iter(self._unpaired)), ValidatorOutcome.EVICTED, now)
@@ -109,7 +110,8 @@ class Door:
         self._forget(validator)
         if outcome is not None:
             lasted = now - validator.opened
-            self._effects.records.append(ValidatorEnded(outcome, validator.address, lasted))
+            source = validator.peer.network_text
+            self._effects.records.append(ValidatorEnded(outcome, source, lasted))
         self.finish(validator, Fate.RESET)
 
     def finish(self, validator: Validator, fate: Fate) -> None:

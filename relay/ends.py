@@ -11,6 +11,7 @@ from protocol.agent_auth import RelayHandshake
 from protocol.frames import FrameReader
 from protocol.limits import MAX_FRAME, MAX_LINK_FRAME, MAX_UNKNOWN_FRAME
 from relay.outcomes import ValidatorOutcome
+from relay.peers import Peer
 
 
 class Fate(Enum):
@@ -45,17 +46,15 @@ class Link:
         "heard",
         "opened",
         "out",
+        "peer",
         "reader",
         "requests",
-        "source",
         "state",
-        "uid",
     )
 
-    def __init__(self, source: str, uid: int | None, now: float) -> None:
-        """`source` is for the log. `uid` is who the kernel says it is, None where a key decides."""
-        self.source: Final = source
-        self.uid: Final = uid
+    def __init__(self, peer: Peer | int, now: float) -> None:
+        """`peer` is where it comes from, or the uid that the kernel says it has."""
+        self.peer: Final = peer
         self.opened: Final = now
         self.heard = now
         self.deadline = now
@@ -69,6 +68,12 @@ class Link:
         self.requests: dict[int, Request] = {}
         self.out = bytearray()
         self.fate = Fate.OPEN
+
+    @property
+    def source(self) -> str:
+        """For the log: a network, or `uid:N`."""
+        peer = self.peer
+        return f"uid:{peer}" if isinstance(peer, int) else peer.network_text
 
     def attached(self, agent: str) -> None:
         self.agent = agent
@@ -93,7 +98,6 @@ class Validator:
     """A validator's connection: one per sign-on. `release` is the moment of the uniform reset."""
 
     __slots__ = (
-        "address",
         "answered",
         "blocked_since",
         "deadline",
@@ -101,6 +105,7 @@ class Validator:
         "opened",
         "out",
         "outcome",
+        "peer",
         "reader",
         "release",
         "state",
@@ -108,8 +113,8 @@ class Validator:
         "transaction",
     )
 
-    def __init__(self, address: str, now: float, release: float) -> None:
-        self.address: Final = address
+    def __init__(self, peer: Peer, now: float, release: float) -> None:
+        self.peer: Final = peer
         self.opened: Final = now
         self.release: Final = release
         self.deadline = release

@@ -32,6 +32,7 @@ from relay.effects import Effects
 from relay.ends import Fate, Link, LinkState
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome
+from relay.peers import Peer
 from relay.records import LinkEnded, LinkUp
 from relay.requests import Requests
 
@@ -68,12 +69,12 @@ class Links:
         """Those being set up included."""
         return len(self._links)
 
-    def open(self, source: str, uid: int | None, trusted: frozenset[int], now: float) -> Link:
-        link = Link(source, uid, now)
+    def open(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link:
+        link = Link(peer, now)
         self._links[link] = None
         self._setting_up[link] = None
         self._effects.arm(link, now + self._limits.link_setup)
-        if uid is not None and uid not in trusted:
+        if isinstance(peer, int) and peer not in trusted:
             self.end(link, LinkOutcome.REFUSED, now)
         elif len(self._links) > self._limits.links:
             self.end(next(iter(self._setting_up)), LinkOutcome.OVERLOADED, now)
@@ -109,8 +110,8 @@ class Links:
 
     def _set_up(self, link: Link, message: Message, now: float) -> None:
         match link.state, message:
-            case LinkState.HELLO, Hello() if link.uid is not None:
-                self._attached(link, f"uid:{link.uid}", now)
+            case LinkState.HELLO, Hello() if isinstance(link.peer, int):
+                self._attached(link, link.source, now)
             case LinkState.HELLO, Hello():
                 name = self._agents.get(message.link_key)
                 link.claimed = name or ""

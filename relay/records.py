@@ -8,6 +8,8 @@ from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 class RequestEnded(NamedTuple):
     """A request ended, with its transaction if it had one (`source` is empty if not).
 
+    A source is a network (/24, /48), here and below: nobody's address gets any further.
+
     `waited` and `ran` in seconds: before and after pairing. Frames `in` came from the validator.
     """
 
@@ -31,7 +33,7 @@ class ValidatorEnded(NamedTuple):
 
 
 class LinkUp(NamedTuple):
-    """An agent's link is attached. `source` is `host:port`, or `uid:N` on a Unix socket."""
+    """An agent's link is attached. `source` is a network, or `uid:N` on a Unix socket."""
 
     source: str
     agent: str

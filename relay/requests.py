@@ -224,7 +224,7 @@ def _record(request: Request, outcome: RequestOutcome, now: float) -> RequestEnd
         outcome,
         agent,
         request.sign_on_id,
-        transaction.validator.address,
+        transaction.validator.peer.network_text,
         transaction.started - request.queued_at,
         now - transaction.started,
         transaction.frames_in,

@@ -8,7 +8,6 @@ and never while a batch is handled, so a descriptor's number means one connectio
 
 import errno
 import math
-import re
 import select
 import socket
 import struct
@@ -20,6 +19,7 @@ import trio
 
 from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
+from relay.peers import Peer
 from relay.records import NoDescriptor, Record
 
 BATCH: Final = 256
@@ -41,7 +41,6 @@ STARVED_REPORT: Final = 60.0
 """Seconds between two records that say so: it can last."""
 
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_MAPPED: Final = re.compile(r"::ffff:([0-9]+\.[0-9.]+)")
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 _PEER_CREDENTIALS: Final = struct.Struct("3i")
 _NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -159,11 +158,11 @@ class Switch:
             sock.setblocking(False)
             end: Link | Validator
             if listener.trusted is None:
-                end = self._broker.validator_opened(_address_text(address), now)
+                end = self._broker.validator_opened(_peer(sock, address), now)
             else:
                 uid = _peer_uid(sock)
-                source = _address_text(address) if uid is None else f"uid:{uid}"
-                end = self._broker.link_opened(source, uid, listener.trusted, now)
+                peer = _peer(sock, address) if uid is None else uid
+                end = self._broker.link_opened(peer, listener.trusted, now)
             wire = _Wire(sock, end, select.EPOLLIN)
             self._wires[sock.fileno()] = wire
             self._wire_of[end] = wire
@@ -252,16 +251,9 @@ class Switch:
         self._epoll.close()
 
 
-def _address_text(address: object) -> str:
-    """`host:port`, IPv6 in brackets; IPv4 as such on a listener for both. Empty for a Unix one."""
-    match address:
-        case (str(host), int(port)):
-            return f"{host}:{port}"
-        case (str(host), int(port), _, _):
-            mapped = _MAPPED.fullmatch(host)
-            return f"[{host}]:{port}" if mapped is None else f"{mapped[1]}:{port}"
-        case _:
-            return ""
+def _peer(sock: socket.socket, address: tuple[str, int]) -> Peer:
+    """Who is at the other end of a TCP connection. A link-local address has a scope behind `%`."""
+    return Peer(socket.inet_pton(sock.family, address[0].partition("%")[0]), address[1])
 
 
 def _peer_uid(sock: socket.socket) -> int | None:

@@ -47,7 +47,7 @@ class Transactions:
         self._effects.touched.add(validator)
         if now + self._patience < validator.deadline:
             self._effects.arm(validator, now + self._patience)
-        paired = Paired(request.number, request.tags.index(tag), validator.address)
+        paired = Paired(request.number, request.tags.index(tag), validator.peer.text)
         self._effects.send(request.link, paired)
         return transaction
 

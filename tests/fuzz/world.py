@@ -16,6 +16,7 @@ from protocol.messages import FROM_RELAY, Attached, AuthRequest, AuthValidate, C
 from relay.broker import Broker
 from relay.ends import Fate, Link, LinkState, Validator, ValidatorState
 from relay.limits import Limits
+from relay.peers import Peer
 from relay.records import LinkEnded, LinkUp, Record, RequestEnded
 
 RELAY_KEY = X25519PrivateKey.from_private_bytes(b"\x11" * 32)
@@ -72,8 +73,8 @@ class World:
 
     def link(self, uid: int | None) -> Link:
         """None comes by TCP."""
-        source = "192.0.2.1:999" if uid is None else f"uid:{uid}"
-        link = self.broker.link_opened(source, uid, TRUSTED, self.now)
+        peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
+        link = self.broker.link_opened(peer, TRUSTED, self.now)
         self._there_is(link)
         return link
 
@@ -84,10 +85,10 @@ class World:
         return link
 
     def validator(self) -> Validator:
-        address = f"198.51.100.7:{len(self.ends)}"
+        peer = Peer(bytes((198, 51, 100, 7)), len(self.ends))
         before = len(self.broker.door)
         there = [end for end in self.ends if end.fate is Fate.OPEN]
-        validator = self.broker.validator_opened(address, self.now)
+        validator = self.broker.validator_opened(peer, self.now)
         gone = [end for end in there if end.fate is not Fate.OPEN]
         assert len(gone) == (before >= self.limits.unpaired)
         self._evicted.update(gone)

@@ -14,6 +14,7 @@ from protocol.messages import AuthValidate, Message
 from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
 from relay.limits import Limits
+from relay.peers import Peer
 
 UID = 1000
 SHARD = 7
@@ -53,8 +54,8 @@ class Joined:
 
     def connect(self) -> None:
         """A new connection, as far as its two ends get by themselves."""
-        uid = None if self.by_key else UID
-        self.end = self.broker.link_opened("somewhere", uid, frozenset({UID}), self.now)
+        peer = Peer(bytes((192, 0, 2, 1)), 4712) if self.by_key else UID
+        self.end = self.broker.link_opened(peer, frozenset({UID}), self.now)
         handshake = (
             AgentHandshake(self.own_key, public_bytes(RELAY_KEY))
             if self.by_key
@@ -98,7 +99,7 @@ class Joined:
 
     def validator(self, tag: bytes = TAG, *frames: bytes) -> Validator:
         """One that asks for `tag` and sends `frames` at once."""
-        validator = self.broker.validator_opened("192.0.2.7:4711", self.now)
+        validator = self.broker.validator_opened(Peer(bytes((192, 0, 2, 7)), 4711), self.now)
         opening = encode_preface(SHARD) + stream(AuthValidate(tag))
         opening += b"".join(encode_frame(frame) for frame in frames)
         self.broker.validator_bytes(validator, opening, self.now)

@@ -13,6 +13,7 @@ from protocol.messages import FROM_RELAY, Attached, AuthRequest, AuthValidate, M
 from relay.broker import Broker
 from relay.ends import Fate, Link, LinkState, Validator
 from relay.limits import Limits
+from relay.peers import Peer
 from relay.records import Record
 
 KEY = X25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -82,8 +83,8 @@ class PureRelay:
 
     def link(self, uid: int | None = UID) -> "AgentEnd":
         """A link that has not said anything yet; None comes by TCP."""
-        source = "192.0.2.1:999" if uid is None else f"uid:{uid}"
-        link = self.broker.link_opened(source, uid, frozenset({UID, UID + 1}), self.now)
+        peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
+        link = self.broker.link_opened(peer, frozenset({UID, UID + 1}), self.now)
         self._seen[link] = (b"", Fate.OPEN, True)
         self.look()
         return AgentEnd(self, link)
@@ -98,8 +99,8 @@ class PureRelay:
 
     def validator(self, *data: bytes) -> "ValidatorEnd":
         self.addresses += 1
-        address = f"198.51.100.7:{self.addresses}"
-        validator = self.broker.validator_opened(address, self.now)
+        peer = Peer(bytes((198, 51, 100, 7)), self.addresses)
+        validator = self.broker.validator_opened(peer, self.now)
         self._seen[validator] = (b"", Fate.OPEN, True)
         self.look()
         end = ValidatorEnd(self, validator)

@@ -354,7 +354,7 @@ class BrokerMachine(RuleBasedStateMachine):
         request.started = request.active = self.relay.now
         request.frames_in = request.frames_out = 0
         index = request.tags.index(validator.tag)
-        request.link.expected.append(Paired(request.number, index, validator.end.end.address))
+        request.link.expected.append(Paired(request.number, index, validator.end.end.peer.text))
         self._forward(request)
 
     def _forward(self, request: ModelRequest) -> None:

@@ -60,7 +60,7 @@ def test_a_known_key_that_is_proved_attaches_under_its_name() -> None:
     assert relay.records() == []
     link.send(handshake.challenged(challenge))
     assert link.received() == [Attached(77, 99)]
-    assert relay.records() == [LinkUp("192.0.2.1:999", "web1")]
+    assert relay.records() == [LinkUp("192.0.2.0/24", "web1")]
     assert link.link.agent == "web1"
 
 

@@ -118,7 +118,7 @@ def test_no_tag_no_frame_and_no_full_address_of_anybody(
     for secret in secrets:
         for form in (secret.decode(), secret.hex(), repr(secret)[2:-1]):
             assert form not in text
-    for address in (validator.end.address, stranger.end.address, "192.0.2.1", "198.51.100.7"):
+    for address in (validator.end.peer.text, stranger.end.peer.text, "192.0.2.1", "198.51.100.7"):
         assert address not in text
     assert "198.51.100.0/24" in text
 

@@ -102,7 +102,7 @@ def done() -> list[Ended]:
     records = ended(relay)
     assert records == [
         RequestEnded(
-            RequestOutcome.DONE, "uid:1000", SIGN_ON_ID, "198.51.100.7:1", 1.0, 1.0, 1, 1, 0
+            RequestOutcome.DONE, "uid:1000", SIGN_ON_ID, "198.51.100.0/24", 1.0, 1.0, 1, 1, 0
         )
     ]
     return records
@@ -271,7 +271,7 @@ def held(validator: ValidatorEnd) -> list[Ended]:
     assert validator.is_held_until_its_moment()
     [record] = ended(relay)
     assert isinstance(record, ValidatorEnded)
-    assert record.source == validator.end.address
+    assert record.source == "198.51.100.0/24"
     assert record.lasted == pytest.approx(5.0, abs=0.02)
     return [record]
 
@@ -407,7 +407,7 @@ def refused() -> list[Ended]:
     assert link.link.fate is Fate.RESET
     [record] = ended(relay)
     assert isinstance(record, LinkEnded)
-    assert (record.agent, record.source) == ("", "192.0.2.1:999")
+    assert (record.agent, record.source) == ("", "192.0.2.0/24")
     return [record]
 
 

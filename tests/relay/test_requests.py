@@ -156,7 +156,7 @@ def test_a_request_replaces_all_that_had_its_tags_even_at_the_quota() -> None:
     outcomes = [r.outcome for r in relay.records() if isinstance(r, RequestEnded)]
     assert outcomes == [RequestOutcome.REPLACED] * 2
     validator = relay.validator(asking_for(TAG))
-    assert new.received() == [Paired(1, 1, validator.end.address)]
+    assert new.received() == [Paired(1, 1, validator.end.peer.text)]
     assert old.received() == []
 
 
@@ -199,7 +199,7 @@ def test_each_of_several_tags_finds_the_request_and_says_which_it_was() -> None:
         agent = relay.agent()
         agent.queue(*tags)
         validator = relay.validator(asking_for(tag))
-        assert agent.received() == [Paired(1, index, validator.end.address)]
+        assert agent.received() == [Paired(1, index, validator.end.peer.text)]
 
 
 def test_a_validator_that_came_first_is_paired_with_a_request_queued_meanwhile() -> None:
@@ -210,7 +210,7 @@ def test_a_validator_that_came_first_is_paired_with_a_request_queued_meanwhile()
     relay.wait(4)
     agent = relay.agent()
     agent.send(request(tags=(OTHER, TAG)))
-    assert agent.received() == [Queued(1), Paired(1, 1, validator.end.address), Data(1, H1)]
+    assert agent.received() == [Queued(1), Paired(1, 1, validator.end.peer.text), Data(1, H1)]
     assert validator.end.reading
     relay.wait(2)  # past the moment at which it would have been reset
     agent.send(Data(1, b"context"))
@@ -223,9 +223,9 @@ def test_validators_that_wait_under_one_tag_are_paired_in_order_of_arrival() -> 
     gone.leave()
     agent = relay.agent()
     agent.send(request())
-    assert agent.received() == [Queued(1), Paired(1, 0, first.end.address)]
+    assert agent.received() == [Queued(1), Paired(1, 0, first.end.peer.text)]
     agent.send(Reject(1))
-    assert agent.received() == [Paired(1, 0, second.end.address)]
+    assert agent.received() == [Paired(1, 0, second.end.peer.text)]
 
 
 def test_a_second_validator_waits_and_is_next_when_the_first_is_rejected() -> None:
@@ -235,15 +235,15 @@ def test_a_second_validator_waits_and_is_next_when_the_first_is_rejected() -> No
     first = relay.validator(asking_for(TAG))
     second = relay.validator(asking_for(TAG))
     third = relay.validator(asking_for(TAG))
-    assert agent.received() == [Paired(1, 0, first.end.address)]
+    assert agent.received() == [Paired(1, 0, first.end.peer.text)]
     agent.send(Reject(1))
-    assert agent.received() == [Paired(1, 0, second.end.address)]
+    assert agent.received() == [Paired(1, 0, second.end.peer.text)]
     agent.send(Reject(1))
-    assert agent.received() == [Paired(1, 0, third.end.address)]
+    assert agent.received() == [Paired(1, 0, third.end.peer.text)]
     agent.send(Reject(1))
     assert agent.received() == []
     late = relay.validator(asking_for(TAG))
-    assert agent.received() == [Paired(1, 0, late.end.address)]
+    assert agent.received() == [Paired(1, 0, late.end.peer.text)]
     assert first.is_held_until_its_moment()
 
 

@@ -89,7 +89,7 @@ class Play:
         link = self._one(Link)
         if link is None:
             return
-        if link.uid is not None:
+        if isinstance(link.peer, int):
             self.world.feed(link, hello())
             return
         handshake = self.handshakes.setdefault(

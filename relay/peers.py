@@ -1,0 +1,52 @@
+"""pure. Who is at the other end of a TCP connection, and which sources it counts for."""
+
+import ipaddress
+from typing import Final
+
+_IPV4_LENGTH: Final = 4
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+"""An IPv6 address that begins so is an IPv4 one on a listener for both (RFC 4291, 2.5.5.2)."""
+
+
+class Peer:
+    """An address and a port. Nothing changes it."""
+
+    __slots__ = ("packed", "port")
+
+    def __init__(self, packed: bytes, port: int) -> None:
+        """`packed` is 4 or 16 bytes in network order."""
+        self.packed: Final = packed[len(_MAPPED) :] if packed.startswith(_MAPPED) else packed
+        """4 bytes of IPv4, or 16 of IPv6."""
+        self.port: Final = port
+
+    @property
+    def source(self) -> bytes:
+        """What one party has for sure: an IPv4 address, or a /64 of IPv6 (8 bytes)."""
+        packed = self.packed
+        return packed if len(packed) == _IPV4_LENGTH else packed[:8]
+
+    @property
+    def network(self) -> bytes:
+        """What one party may well have: a /24 (3 bytes), or a /48 of IPv6 (6 bytes)."""
+        packed = self.packed
+        return packed[:3] if len(packed) == _IPV4_LENGTH else packed[:6]
+
+    @property
+    def text(self) -> str:
+        """`host:port`, an IPv6 address in brackets."""
+        packed = self.packed
+        if len(packed) == _IPV4_LENGTH:
+            return f"{packed[0]}.{packed[1]}.{packed[2]}.{packed[3]}:{self.port}"
+        return f"[{ipaddress.IPv6Address(packed)}]:{self.port}"
+
+    @property
+    def network_text(self) -> str:
+        """For the log: enough to see a pattern, too little to name a person."""
+        return network_text(self.network)
+
+
+def network_text(network: bytes) -> str:
+    """A /24 (3 bytes) or a /48 (6 bytes) as people write it."""
+    if len(network) < _IPV4_LENGTH:
+        return f"{network[0]}.{network[1]}.{network[2]}.0/24"
+    return f"{ipaddress.IPv6Address(network + bytes(10))}/48"

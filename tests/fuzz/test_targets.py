@@ -52,6 +52,7 @@ FAULTS: dict[str, tuple[object, object]] = {
     "offer": ("protocol.enrolment.clean", str.upper),
     "passcode": ("protocol.passcode._interim", lambda digits: 0),
     "plaintexts": ("protocol.signon_messages.clean", same),
+    "proxy_header": ("relay.proxy_header.MAX_HEADER", 537),
     "relay_and_agent": ((Requests, "data"), strict_data),
     "relay_link": ((RelayHandshake, "attach"), yes),
     "relay_validator": ("relay.transactions.MAX_TRANSACTION_FRAMES", 99),

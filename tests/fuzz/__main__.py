@@ -7,10 +7,9 @@ and gone on with. Exits with 1 when something was found, and says where the inpu
 """
 
 import argparse
+import fcntl
 import json
 import sys
-import time
-from dataclasses import replace
 
 from tests.fuzz.place import FOUND, ROOT, TARGETS, WORK
 from tests.fuzz.running import BrokenError, Slice, command, run
@@ -28,17 +27,19 @@ def read_figures() -> Figures:
 
 
 def add(target: str, slice_: Slice) -> dict[str, float]:
-    """Count a slice; the figures of its target so far."""
-    figures = read_figures()
-    before = figures.get(target, {})
-    now = figures[target] = {
-        "executions": before.get("executions", 0) + slice_.executions,
-        "seconds": before.get("seconds", 0) + slice_.seconds,
-        "coverage": slice_.coverage,
-        "corpus": slice_.corpus,
-        "findings": before.get("findings", 0) + len(slice_.findings),
-    }
-    FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    """Count a slice; the figures of its target so far. Others may count other targets meanwhile."""
+    with (WORK / "figures.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        figures = read_figures()
+        before = figures.get(target, {})
+        now = figures[target] = {
+            "executions": before.get("executions", 0) + slice_.executions,
+            "seconds": before.get("seconds", 0) + slice_.seconds,
+            "coverage": slice_.coverage,
+            "corpus": slice_.corpus,
+            "findings": before.get("findings", 0) + len(slice_.findings),
+        }
+        FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
     return now
 
 
@@ -56,15 +57,12 @@ def fuzz(target: str, seconds: int, runs: int | None) -> bool:
     """Whether nothing was found."""
     program = command(target)
     while True:
-        begun = time.monotonic()
         figures = read_figures().get(target, {})
         left = ANY_NUMBER if runs is None else max(runs - int(figures.get("executions", 0)), 0)
         if left == 0:
             report(target, figures)
             return True
         slice_ = run(target, program, left, seconds if runs is None else SLICE_SECONDS)
-        if not slice_.seconds:  # a finding ends libFuzzer before it tells the time
-            slice_ = replace(slice_, seconds=time.monotonic() - begun)
         figures = add(target, slice_)
         for path in slice_.findings:
             print(f"  FOUND {path.relative_to(ROOT)}")

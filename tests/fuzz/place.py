@@ -14,6 +14,8 @@ WORK = ROOT / "build/fuzz"
 MODULE = ROOT / "pam_agent/module"
 HARNESSES = ROOT / "tests/fuzz/module"
 
+LONGEST = 4096
+
 PYTHON: tuple[str, ...] = tuple(m.name for m in pkgutil.iter_modules(targets.__path__))
 """Every file in targets/ is one."""
 C: tuple[str, ...] = tuple(module_seeds.SEEDS)
@@ -26,6 +28,13 @@ def seeds(target: str) -> Iterable[bytes]:
         return module_seeds.SEEDS[target]()
     made: Iterable[bytes] = importlib.import_module(f"tests.fuzz.targets.{target}").seeds()
     return made
+
+
+def longest(target: str) -> int:
+    """Bytes of an input: a target may say that its structure has no use for so many."""
+    if target in C:
+        return LONGEST
+    return getattr(importlib.import_module(f"tests.fuzz.targets.{target}"), "LONGEST", LONGEST)
 
 
 def found(target: str) -> list[Path]:

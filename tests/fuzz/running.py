@@ -2,14 +2,15 @@
 
 import os
 import re
+import resource
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.place import FOUND, HARNESSES, MODULE, ROOT, WORK, C, found, seeds
+from tests.fuzz.place import FOUND, HARNESSES, MODULE, ROOT, WORK, C, found, longest, seeds
 
-LONGEST_INPUT = 4096
 UNIT_SECONDS = 60
 """An input that takes so long is a finding; a busy machine is not."""
 CLANG = os.environ.get("CLANG", "clang")
@@ -17,6 +18,7 @@ FLAGS = (
     *("-std=c11", "-g", "-O1", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror"),
     *("-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", f"-I{MODULE}", "-fno-sanitize-recover=all"),
 )
+TRACING = ROOT / "tests/fuzz/tracing.c"
 PURE_SOURCES = ("wire.c", "text.c", "options.c")
 
 
@@ -30,6 +32,7 @@ class Slice:
 
     executions: int
     seconds: float
+    """Of a processor."""
     coverage: int
     corpus: int
     findings: tuple[Path, ...]
@@ -49,17 +52,30 @@ def build(target: str, compiler: str, sanitizers: str, *more: Path, folder: Path
     return program
 
 
+def build_tracing(folder: Path) -> None:
+    """What stands between atheris and Python targets. Raises BrokenError."""
+    headers = f"-I{sysconfig.get_path('include')}"
+    options = ("-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", headers)
+    try:
+        subprocess.run([CLANG, *options, "-o", folder / "tracing.so", TRACING], check=True)
+    except FileNotFoundError:
+        raise BrokenError(f"{CLANG} is not installed") from None
+    except subprocess.CalledProcessError:
+        raise BrokenError("tracing.c does not compile (see above)") from None
+
+
 def command(target: str) -> list[str]:
     """What runs a target under its fuzzer."""
-    if target in C:
-        try:
-            folder = WORK / "bin"
-            folder.mkdir(parents=True, exist_ok=True)
+    folder = WORK / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if target in C:
             return [str(build(target, CLANG, "fuzzer,address,undefined", folder=folder))]
-        except BrokenError as error:
-            hint = "on Debian: apt-get install clang libclang-rt-14-dev"
-            raise BrokenError(f"{error}; {hint}") from None
-    return [sys.executable, "-m", "tests.fuzz.run_target", target]
+        build_tracing(folder)
+    except BrokenError as error:
+        hint = "on Debian: apt-get install clang libclang-rt-14-dev python3-dev"
+        raise BrokenError(f"{error}; {hint}") from None
+    return [sys.executable, "-m", "tests.fuzz.run_target", str(folder), target]
 
 
 def corpora(target: str) -> list[Path]:
@@ -84,12 +100,13 @@ def run(target: str, program: list[str], runs: int, seconds: int) -> Slice:
     options = [
         f"-runs={runs}",
         f"-max_total_time={seconds}",
-        f"-max_len={LONGEST_INPUT}",
+        f"-max_len={longest(target)}",
         f"-timeout={UNIT_SECONDS}",
         f"-artifact_prefix={findings}/",
         "-print_final_stats=1",
         "-reload=0",
     ]
+    used = _processor_seconds()
     with log.open("wb") as output:
         done = subprocess.run(
             [*program, *options, *map(str, corpora(target))],
@@ -104,14 +121,19 @@ def run(target: str, program: list[str], runs: int, seconds: int) -> Slice:
         raise BrokenError(f"{target} ended with {done.returncode}; its last words are in {log}")
     progress = re.findall(r"cov: (\d+) ft: \d+ corp: (\d+)/", said) or [("0", "0")]
     coverage, corpus = map(int, progress[-1])
-    elapsed = re.search(r"Done \d+ runs in (\d+) second", said)
     return Slice(
         executions=_stat(said, "number_of_executed_units"),
-        seconds=float(elapsed[1]) if elapsed else 0.0,
+        seconds=_processor_seconds() - used,
         coverage=coverage,
         corpus=corpus,
         findings=new,
     )
+
+
+def _processor_seconds() -> float:
+    """Of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _stat(said: str, name: str) -> int:

@@ -57,7 +57,7 @@ check: $(VENV)/.dev module
 
 # Every branch of pure code, by the tests of its own module. The tests of the whole come after that.
 OF_THE_WHOLE := $(wildcard tests/system tests/acceptance)
-PURE = $(shell grep -l '^"""pure\.' {protocol,relay,pam_agent,validator}/*.py | paste -sd,)
+PURE = $(shell grep -l '^"""pure\.' {protocol,daemons,relay,pam_agent,validator}/*.py | paste -sd,)
 
 coverage: $(VENV)/.dev module
 	$(BIN)/pytest $(OF_THE_WHOLE:%=--ignore=%) --cov --cov-report=

@@ -9,7 +9,7 @@ import grimp
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGES: Final = ("protocol", "relay", "pam_agent", "validator")
+PACKAGES: Final = ("protocol", "daemons", "relay", "pam_agent", "validator")
 TEMPERATURES: Final = ("pure.", "shell.", "edge.")
 
 

@@ -45,7 +45,7 @@ def serve(file: Path | None) -> None:
             needed=needed,
             advice="raise the limit of open files (LimitNOFILE=), or lower [limits]",
         )
-    trio.run(server.serve_until_signalled, plan, listeners, logs.reporter())
+    trio.run(server.serve_until_signalled, plan, listeners, logs.reporter(plan.log))
 
 
 @main.command("generate-key")

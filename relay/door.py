@@ -20,7 +20,7 @@ from relay.ends import Fate, Validator, ValidatorState
 from relay.limits import Limits
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
-from relay.records import ValidatorEnded
+from relay.records import ValidatorEnded, between
 
 
 class Door:
@@ -109,7 +109,7 @@ class Door:
         """Reset it now."""
         self._forget(validator)
         if outcome is not None:
-            lasted = now - validator.opened
+            lasted = between(validator.opened, now)
             source = validator.peer.network_text
             self._effects.records.append(ValidatorEnded(outcome, source, lasted))
         self.finish(validator, Fate.RESET)

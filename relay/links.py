@@ -33,7 +33,7 @@ from relay.ends import Fate, Link, LinkState
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome
 from relay.peers import Peer
-from relay.records import LinkEnded, LinkUp
+from relay.records import LinkEnded, LinkUp, between
 from relay.requests import Requests
 
 
@@ -172,7 +172,7 @@ class Links:
         requests = list(link.requests.values())
         for request in requests:
             self._requests.end(request, RequestOutcome.AGENT_GONE, now)
-        lasted = now - link.opened
+        lasted = between(link.opened, now)
         record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests))
         self._effects.records.append(record)
 

@@ -1,116 +1,86 @@
-"""edge. Logging: one line for every end, with one outcome word. No tags, no full addresses."""
+"""edge. Logging: one line for every end, with one outcome word. No tags, no full addresses.
+
+The broker's records are many, so they do without structlog: a batch of them is encoded in one go
+and written at once. What little else an operator reads goes through structlog.
+"""
 
 import contextlib
-import ipaddress
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from protocol.sign_on_id import display
 from relay.config import Log
-from relay.records import LinkEnded, LinkUp, NoDescriptor, Record, RequestEnded, ValidatorEnded
+from relay.records import Record
 
-Reporter = Callable[[list[Record]], None]
+Reporter = Callable[[Sequence[Record]], None]
 
 _LEVELS: Final = logging.getLevelNamesMapping()
-_PREFIX_IPV4: Final = 24
-_PREFIX_IPV6: Final = 48
 
 
 def configure(log: Log) -> None:
     """JSON lines, or lines for people, on standard error."""
-    console = log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor
-    if console:
+    if _for_people(log):
         renderer = structlog.dev.ConsoleRenderer()
     else:
         renderer = structlog.processors.JSONRenderer(serializer=_json)
     structlog.configure(
         processors=[structlog.processors.add_log_level, _add_time, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log.level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(_lowest(log)),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
 
 
-def reporter() -> Reporter:
-    """What logs the broker's records."""
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+def reporter(log: Log) -> Reporter:
+    """What logs the broker's records, in the same form."""
+    encode = _people_lines if _for_people(log) else msgspec.json.Encoder().encode_lines
+    lowest = _lowest(log)
+    out = sys.stderr.buffer
 
-    def report(records: list[Record]) -> None:
+    def report(records: Sequence[Record]) -> None:
+        now = _now()
+        told = [record for record in records if _LEVELS[record.level.upper()] >= lowest]
+        for record in told:
+            record.time = now
         # A full disk or a closed pipe must not end the relay.
         with contextlib.suppress(OSError):
-            for record in records:
-                _report(log, record)
+            out.write(encode(told))
+            out.flush()
 
     return report
 
 
-def _report(log: structlog.typing.FilteringBoundLogger, record: Record) -> None:
-    match record:
-        case RequestEnded():
-            log.info(
-                "request ended",
-                outcome=record.outcome.value,
-                sign_on_id=display(record.sign_on_id),
-                agent=record.agent,
-                source=network_of(record.source),
-                waited=round(record.waited, 6),
-                ran=round(record.ran, 6),
-                frames_in=record.frames_in,
-                frames_out=record.frames_out,
-                rejects=record.rejects,
-            )
-        case ValidatorEnded():
-            log.info(
-                "validator ended",
-                outcome=record.outcome.value,
-                source=network_of(record.source),
-                lasted=round(record.lasted, 6),
-            )
-        case LinkUp():
-            log.info("link up", source=network_of(record.source), agent=record.agent)
-        case LinkEnded():
-            log.info(
-                "link ended",
-                outcome=record.outcome.value,
-                source=network_of(record.source),
-                agent=record.agent,
-                lasted=round(record.lasted, 6),
-                requests=record.requests,
-            )
-        case NoDescriptor():
-            log.warning(
-                "no descriptor left",
-                connections=record.connections,
-                advice="raise the limit of open files (LimitNOFILE=), or lower [limits]",
-            )
+def _for_people(log: Log) -> bool:
+    return log.format == "console" or (log.format == "auto" and sys.stderr.isatty())
 
 
-def network_of(source: str) -> str:
-    """The /24 or /48 of `host:port`: enough to see a pattern, too little to name a person.
+def _lowest(log: Log) -> int:
+    """The level of what is logged and of nothing below."""
+    return _LEVELS[log.level.upper()]
 
-    What is no address (`uid:0`, nothing) stays as it is.
-    """
-    host, _, _port = source.rpartition(":")
-    if host.startswith("["):
-        address = ipaddress.IPv6Address(host[1:-1].partition("%")[0])
-        return str(ipaddress.IPv6Network((address, _PREFIX_IPV6), strict=False))
-    most, dot, _ = host.rpartition(".")
-    return f"{most}.0/{_PREFIX_IPV4}" if dot else source
+
+def _people_lines(records: Sequence[Record]) -> bytes:
+    render = structlog.dev.ConsoleRenderer()
+    lines = [str(render(None, "", msgspec.to_builtins(record))) for record in records]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _add_time(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Unix seconds, in microseconds' steps."""
-    event["time"] = round(time.time(), 6)
+    event["time"] = _now()
     return event
+
+
+def _now() -> float:
+    """Unix seconds, in microseconds' steps."""
+    return round(time.time(), 6)
 
 
 def _json(event: object, **_: object) -> str:

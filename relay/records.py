@@ -1,11 +1,21 @@
-"""pure. What the broker reports of every end: the canonical log line's content, before any log."""
+"""pure. What the broker reports of every end. A record is its log line: each field is one of that.
 
-from typing import NamedTuple
+Wall-clock time is no business of pure code, so whoever logs a record fills `time` in.
+"""
+
+import msgspec
 
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 
 
-class RequestEnded(NamedTuple):
+class _Record(msgspec.Struct, kw_only=True, gc=False, tag_field="event"):
+    """`time` is in Unix seconds, 0.0 until it is logged. No record can be in a reference cycle."""
+
+    level: str = "info"
+    time: float = 0.0
+
+
+class RequestEnded(_Record, tag="request ended"):
     """A request ended, with its transaction if it had one (`source` is empty if not).
 
     A source is a network (/24, /48), here and below: nobody's address gets any further.
@@ -15,7 +25,8 @@ class RequestEnded(NamedTuple):
 
     outcome: RequestOutcome
     agent: str
-    sign_on_id: bytes
+    sign_on_id: str
+    """As people see it."""
     source: str
     waited: float
     ran: float
@@ -24,7 +35,7 @@ class RequestEnded(NamedTuple):
     rejects: int
 
 
-class ValidatorEnded(NamedTuple):
+class ValidatorEnded(_Record, tag="validator ended"):
     """A validator's connection ended outside of a transaction. `lasted` in seconds."""
 
     outcome: ValidatorOutcome
@@ -32,14 +43,14 @@ class ValidatorEnded(NamedTuple):
     lasted: float
 
 
-class LinkUp(NamedTuple):
+class LinkUp(_Record, tag="link up"):
     """An agent's link is attached. `source` is a network, or `uid:N` on a Unix socket."""
 
     source: str
     agent: str
 
 
-class LinkEnded(NamedTuple):
+class LinkEnded(_Record, tag="link ended"):
     """An agent's link ended; `agent` is empty when it never was attached. `lasted` in seconds."""
 
     outcome: LinkOutcome
@@ -49,10 +60,17 @@ class LinkEnded(NamedTuple):
     requests: int
 
 
-class NoDescriptor(NamedTuple):
+class NoDescriptor(_Record, kw_only=True, tag="no descriptor left"):
     """The process has no descriptor left for another connection. `connections` are open."""
 
     connections: int
+    advice: str = "raise the limit of open files (LimitNOFILE=), or lower [limits]"
+    level: str = "warning"
 
 
 Record = RequestEnded | ValidatorEnded | LinkUp | LinkEnded | NoDescriptor
+
+
+def between(earlier: float, later: float) -> float:
+    """Seconds from one moment to another, to the microsecond, as a log tells them."""
+    return round((later - earlier) * 1e6) / 1e6

@@ -19,13 +19,14 @@ from protocol.messages import (
     RefusedReason,
     Reject,
 )
+from protocol.sign_on_id import display
 from relay.deadlines import Deadlines
 from relay.door import Door
 from relay.effects import Effects
 from relay.ends import Link, Request, Transaction, Validator
 from relay.limits import Limits
 from relay.outcomes import RequestOutcome
-from relay.records import RequestEnded
+from relay.records import RequestEnded, between
 from relay.transactions import Transactions
 
 _STEPS_PER_SECOND: Final = 10
@@ -215,18 +216,17 @@ class Requests:
 def _record(request: Request, outcome: RequestOutcome, now: float) -> RequestEnded:
     transaction = request.transaction
     agent = request.link.agent
+    sign_on_id = display(request.sign_on_id)
     if transaction is None:
-        waited = now - request.queued_at
-        return RequestEnded(
-            outcome, agent, request.sign_on_id, "", waited, 0.0, 0, 0, request.rejects
-        )
+        waited = between(request.queued_at, now)
+        return RequestEnded(outcome, agent, sign_on_id, "", waited, 0.0, 0, 0, request.rejects)
     return RequestEnded(
         outcome,
         agent,
-        request.sign_on_id,
+        sign_on_id,
         transaction.validator.peer.network_text,
-        transaction.started - request.queued_at,
-        now - transaction.started,
+        between(request.queued_at, transaction.started),
+        between(transaction.started, now),
         transaction.frames_in,
         transaction.frames_out,
         request.rejects,

@@ -172,7 +172,7 @@ class Switch:
         """No descriptor is left for who waits to be accepted."""
         if now >= self._starved_until:
             self._starved_until = now + STARVED_REPORT
-            self._broker.records.append(NoDescriptor(self.connections))
+            self._broker.records.append(NoDescriptor(connections=self.connections))
         self._pause_accepting(now + ACCEPT_PAUSE)
 
     def _pause_accepting(self, until: float | None) -> None:

@@ -10,24 +10,23 @@ import pytest
 import structlog
 
 from protocol.frames import encode_frame
-from protocol.sign_on_id import display
 from relay import logs
 from relay.config import Log
-from relay.logs import network_of
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.records import LinkEnded, LinkUp, NoDescriptor, Record, RequestEnded, ValidatorEnded
-from tests.relay.pure_relay import H1, SIGN_ON_ID, TAG, PureRelay, asking_for
+from tests.relay.pure_relay import H1, TAG, PureRelay, asking_for
+
+NAMED = "onuwo3rnn5xc4"
+"""A sign-on id as people see it."""
 
 RECORDS: list[tuple[Record, dict[str, object]]] = [
     (
-        RequestEnded(
-            RequestOutcome.DONE, "web1", SIGN_ON_ID, "198.51.100.7:4711", 1.5, 0.25, 3, 2, 1
-        ),
+        RequestEnded(RequestOutcome.DONE, "web1", NAMED, "198.51.100.0/24", 1.5, 0.25, 3, 2, 1),
         {
             "event": "request ended",
             "outcome": "done",
             "agent": "web1",
-            "sign_on_id": display(SIGN_ON_ID),
+            "sign_on_id": NAMED,
             "source": "198.51.100.0/24",
             "waited": 1.5,
             "ran": 0.25,
@@ -37,11 +36,11 @@ RECORDS: list[tuple[Record, dict[str, object]]] = [
         },
     ),
     (
-        RequestEnded(RequestOutcome.EXPIRED, "web1", SIGN_ON_ID, "", 60.0, 0.0, 0, 0, 0),
+        RequestEnded(RequestOutcome.EXPIRED, "web1", NAMED, "", 60.0, 0.0, 0, 0, 0),
         {"event": "request ended", "outcome": "expired", "source": ""},
     ),
     (
-        ValidatorEnded(ValidatorOutcome.UNMATCHED, "[2001:db8:1:2::3]:4711", 5.1),
+        ValidatorEnded(ValidatorOutcome.UNMATCHED, "2001:db8:1::/48", 5.1),
         {
             "event": "validator ended",
             "outcome": "unmatched",
@@ -50,7 +49,7 @@ RECORDS: list[tuple[Record, dict[str, object]]] = [
         },
     ),
     (
-        LinkUp("192.0.2.9:4711", "web1"),
+        LinkUp("192.0.2.0/24", "web1"),
         {"event": "link up", "agent": "web1", "source": "192.0.2.0/24"},
     ),
     (
@@ -58,7 +57,7 @@ RECORDS: list[tuple[Record, dict[str, object]]] = [
         {"event": "link ended", "outcome": "refused", "agent": "", "source": "uid:4242"},
     ),
     (
-        NoDescriptor(1000),
+        NoDescriptor(connections=1000),
         {"event": "no descriptor left", "level": "warning", "connections": 1000},
     ),
 ]
@@ -71,11 +70,11 @@ def restored() -> Iterator[None]:
 
 
 def logged(monkeypatch: pytest.MonkeyPatch, log: Log, *records: Record) -> str:
-    stderr = io.StringIO()
+    stderr = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stderr", stderr)
-    logs.configure(log)
-    logs.reporter()(list(records))
-    return stderr.getvalue()
+    logs.reporter(log)(records)
+    stderr.seek(0)
+    return stderr.read()
 
 
 def test_every_kind_of_record_is_here() -> None:
@@ -129,27 +128,28 @@ def test_a_level_leaves_out_what_is_below_it(monkeypatch: pytest.MonkeyPatch) ->
     assert [json.loads(line)["event"] for line in text.splitlines()] == ["no descriptor left"]
 
 
+def test_what_an_operator_reads_beside_the_records_has_their_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stderr = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stderr", stderr)
+    logs.configure(Log(format="json"))
+    report = logs.reporter(Log(format="json"))
+    structlog.get_logger().info("relay up")
+    report([LinkUp("uid:0", "uid:0")])
+    structlog.get_logger().warning("relay down")
+    stderr.seek(0)
+    lines = [json.loads(line) for line in stderr]
+    assert [line["event"] for line in lines] == ["relay up", "link up", "relay down"]
+    assert [line["level"] for line in lines] == ["info", "info", "warning"]
+    assert lines[0]["time"] <= lines[1]["time"] <= lines[2]["time"]
+
+
 def test_a_log_that_cannot_be_written_does_not_end_the_relay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with contextlib.suppress(OSError), open("/dev/full", "w") as full:  # close() fails too
         monkeypatch.setattr(sys, "stderr", full)
-        logs.configure(Log(format="json"))
-        logs.reporter()([RECORDS[0][0]])
+        logs.reporter(Log(format="json"))([RECORDS[0][0]])
         with pytest.raises(OSError, match="No space"):
             full.flush()
-
-
-@pytest.mark.parametrize(
-    ("source", "network"),
-    [
-        ("198.51.100.77:1", "198.51.100.0/24"),
-        ("[2001:db8:aaaa:bbbb::1]:65535", "2001:db8:aaaa::/48"),
-        ("[::1]:1", "::/48"),
-        ("[fe80::1%eth0.5]:1", "fe80::/48"),
-        ("uid:0", "uid:0"),
-        ("", ""),
-    ],
-)
-def test_network_of(source: str, network: str) -> None:
-    assert network_of(source) == network

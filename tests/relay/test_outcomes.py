@@ -26,6 +26,7 @@ from protocol.messages import (
     Queued,
     Reject,
 )
+from protocol.sign_on_id import display
 from relay.ends import Fate
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.records import LinkEnded, RequestEnded, ValidatorEnded
@@ -102,7 +103,15 @@ def done() -> list[Ended]:
     records = ended(relay)
     assert records == [
         RequestEnded(
-            RequestOutcome.DONE, "uid:1000", SIGN_ON_ID, "198.51.100.0/24", 1.0, 1.0, 1, 1, 0
+            RequestOutcome.DONE,
+            "uid:1000",
+            display(SIGN_ON_ID),
+            "198.51.100.0/24",
+            1.0,
+            1.0,
+            1,
+            1,
+            0,
         )
     ]
     return records

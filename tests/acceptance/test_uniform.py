@@ -195,6 +195,7 @@ async def test_all_that_are_no_good_look_the_same(tmp_path: Path) -> None:
     provide(MOST_OPEN)
     async with programs(tmp_path, validation=VALIDATION) as running:
         over = await _over(running)
+        seen: Measured = {}
         differing: dict[Pair, list[float]] = {}
         for measurement in range(MEASUREMENTS):
             known = len(running.parts.relay.log)

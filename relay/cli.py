@@ -20,13 +20,16 @@ def main() -> None:
     """The blind relay between agents and validators."""
 
 
-@main.command()
-@click.option(
+_config_option = click.option(
     "--config",
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     help=f"Configuration file. Default: {config.DEFAULT_FILE} if it exists, else built in.",
 )
+
+
+@main.command()
+@_config_option
 def serve(file: Path | None) -> None:
     """Relay until SIGTERM."""
     try:
@@ -46,6 +49,21 @@ def serve(file: Path | None) -> None:
             advice="raise the limit of open files (LimitNOFILE=), or lower [limits]",
         )
     trio.run(server.serve_until_signalled, plan, listeners, logs.reporter(plan.log))
+
+
+@main.command("check-config")
+@_config_option
+def check_config(file: Path | None) -> None:
+    """Say what is wrong with the configuration and the files it names. Opens no socket."""
+    try:
+        plan = config.plan(config.load(file))
+    except config.ConfigError as error:
+        click.echo(f"bartizan-relay: {error}", err=True)
+        sys.exit(EXIT_CONFIG)
+    for listener in plan.listeners:
+        who = "validators" if listener.trusted is None else "agents"
+        click.echo(f"{who}: {listener.address}")
+    click.echo(f"agents' keys: {len(plan.agents)}")
 
 
 @main.command("generate-key")

@@ -1,8 +1,11 @@
 """edge. The relay's configuration: one TOML file, every key optional, and an embedded default."""
 
+import contextlib
 import os
+import pwd
 import socket
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -16,6 +19,11 @@ from relay.limits import Limits
 
 DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
 
+DEFAULT_KEY: Final = Path("/etc/bartizan/relay.key")
+KEY_CREDENTIAL: Final = "relay.key"
+"""The service manager's credential that takes the default's place (LoadCredential=)."""
+AGENT_USER: Final = "bartizan-agent"
+"""Whom the host's own agent runs as, where it comes from a package."""
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message says file, key, what was found and expected."""
@@ -27,7 +35,7 @@ class AgentsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str
     """`unix:/path`, where peer credentials decide, or `tcp:host:port`, where keys do."""
     uids: list[Annotated[int, msgspec.Meta(ge=0)]] | None = None
-    """On a Unix listener: who may attach. Default: root and the relay's own user."""
+    """On a Unix listener: who may attach. Default: root, the relay's own user, AGENT_USER."""
 
 
 class ValidatorsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,8 +58,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     agents: list[AgentsListener] = []
     validators: list[ValidatorsListener] = []
-    key: str = "/etc/bartizan/relay.key"
-    """The relay's private link key; needed when agents attach by TCP."""
+    key: str = ""
+    """The file of the relay's private link key; needed when agents attach by TCP. A name without a
+    slash is a credential of the service manager's. Empty: its `relay.key`, else DEFAULT_KEY."""
     agents_file: str = "/etc/bartizan/relay.agents"
     """The agents' public link keys, a line each; needed when agents attach by TCP."""
     limits: Limits = Limits()
@@ -91,7 +100,7 @@ def load(path: Path | None) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
     try:
-        config = msgspec.convert(table, Config)
+        config = _with_default_listeners(msgspec.convert(table, Config), table)
         _listeners(config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file}: {_readable(error)}") from None
@@ -107,11 +116,20 @@ def _readable(error: msgspec.ValidationError) -> str:
     return f"{where.rstrip('`')}: {what}" if where else what
 
 
+def _with_default_listeners(config: Config, given: Mapping[str, object]) -> Config:
+    """Of the two lists, the ones that the file does not have; an empty one stays empty."""
+    own = default()
+    return msgspec.structs.replace(
+        config,
+        agents=config.agents if "agents" in given else own.agents,
+        validators=config.validators if "validators" in given else own.validators,
+    )
+
+
 def default() -> Config:
     """For a relay and an agent on one host: links by Unix socket, validators on every address."""
-    directory = "/run/bartizan-relay"
-    if os.geteuid() != 0:
-        directory = os.environ.get("XDG_RUNTIME_DIR", directory) + "/bartizan-relay"
+    runtime = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() != 0 else None
+    directory = f"{runtime or '/run'}/bartizan-relay"
     every = "[::]" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - its purpose
     return Config(
         agents=[AgentsListener(f"unix:{directory}/agents.sock")],
@@ -127,11 +145,27 @@ def plan(config: Config) -> Plan:
         for listener in listeners
     )
     try:
-        key = load_private_key(Path(config.key)) if by_key else X25519PrivateKey.generate()
+        key = load_private_key(_key_file(config.key)) if by_key else X25519PrivateKey.generate()
         known = load_agents(Path(config.agents_file)) if by_key else {}
     except KeyFileError as error:
         raise ConfigError(str(error)) from None
     return Plan(listeners, key, known, config.limits, config.log)
+
+
+def _key_file(named: str) -> Path:
+    """Where the private key is. Raises ConfigError for a credential when there are none."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not named:
+        given = Path(credentials or "/nonexistent") / KEY_CREDENTIAL
+        return given if given.exists() else DEFAULT_KEY
+    if "/" in named:
+        return Path(named)
+    if credentials is None:
+        raise ConfigError(
+            f"key: found {named!r}, a credential's name, but the service manager has passed none; "
+            "expected a path, or LoadCredential= in the unit"
+        )
+    return Path(credentials) / named
 
 
 def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
@@ -153,8 +187,11 @@ def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
 
 
 def default_uids() -> frozenset[int]:
-    """Who may attach on a Unix listener that does not say: root and the relay's own user."""
-    return frozenset({0, os.geteuid()})
+    """Who may attach on a Unix listener that does not say: root, the relay's user, the agent's."""
+    uids = {0, os.geteuid()}
+    with contextlib.suppress(KeyError):
+        uids.add(pwd.getpwnam(AGENT_USER).pw_uid)
+    return frozenset(uids)
 
 
 def _address(text: str, where: str) -> TcpAddress | UnixAddress:

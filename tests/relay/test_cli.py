@@ -70,6 +70,31 @@ def test_an_error_with_a_key_is_one_line_and_no_traceback(tmp_path: Path, comman
     assert len(result.stderr.splitlines()) == 1
 
 
+# ---- check-config --------------------------------------------------------------------------------
+
+
+def test_a_good_configuration_is_listed_and_nothing_is_opened(tmp_path: Path) -> None:
+    result = run("check-config", "--config", configuration(tmp_path, 4817))
+    assert result.exit_code == 0
+    assert result.output == (
+        f"agents: unix:{tmp_path}/agents.sock\nvalidators: 127.0.0.1:4817\nagents' keys: 0\n"
+    )
+    assert not (tmp_path / "agents.sock").exists()
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_a_bad_key_file_is_one_line_and_exit_code_2(tmp_path: Path, command: str) -> None:
+    (tmp_path / "key").write_text("no key\n")
+    (tmp_path / "key").chmod(0o600)
+    file = tmp_path / "relay.toml"
+    file.write_text(f'key = "{tmp_path}/key"\n[[agents]]\nlisten = "tcp:127.0.0.1:4816"\n')
+    result = run(command, "--config", file)
+    assert result.exit_code == EXIT_CONFIG
+    assert result.stderr == (
+        f"bartizan-relay: {tmp_path}/key: expected one line with 32 bytes in base64\n"
+    )
+
+
 # ---- serve, what goes wrong at the start ---------------------------------------------------------
 
 

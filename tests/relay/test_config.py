@@ -1,6 +1,7 @@
 """The configuration: what is taken, and that every error names file, key and what was expected."""
 
 import os
+import pwd
 import socket
 from pathlib import Path
 
@@ -112,9 +113,69 @@ def test_the_default_file_is_read_when_it_is_there(
 ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "not TOML": ("agents = [", "not TOML", "end of document"),
     "not text": (b"key = '\xff'", "not TOML", "utf-8"),
-    "nothing": ("", "at least one [[agents]] and one [[validators]]"),
-    "no validators": (BOTH.partition("[[val")[0], "one [[validators]]"),
-    "no agents": (BOTH[BOTH.index("[[val") :], "one [[agents]]"),
+def test_every_key_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = config.default()
+    assert load(tmp_path, "") == own
+    agents, validators = BOTH[: BOTH.index("[[val")], BOTH[BOTH.index("[[val") :]
+    assert load(tmp_path, agents).validators == own.validators
+    assert load(tmp_path, validators).agents == own.agents
+    assert load(tmp_path, validators).validators == load(tmp_path, BOTH).validators
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert config.default().agents[0].listen == "unix:/run/bartizan-relay/agents.sock"
+
+
+def test_the_agents_user_may_attach_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_up(name: str) -> pwd.struct_passwd:
+        assert name == "bartizan-agent"
+        return pwd.struct_passwd((name, "x", 998, 998, "", "/", "/bin/false"))
+
+    monkeypatch.setattr(pwd, "getpwnam", looked_up)
+    assert config.default_uids() == {0, os.geteuid(), 998}
+
+
+# ---- the key -------------------------------------------------------------------------------------
+
+BY_TCP = BOTH.replace("unix:/run/agents.sock", "tcp:192.0.2.1:4816")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("relay.key", ""), ("other", 'key = "other"\n')],
+    ids=["by default", "by name"],
+)
+def test_the_key_can_be_a_credential(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "agents").touch()
+    made = keys.create_private_key(tmp_path / name)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    file = load(tmp_path, f'{line}agents_file = "{tmp_path}/agents"\n{BY_TCP}')
+    assert config.plan(file).key.private_bytes_raw() == made.private_bytes_raw()
+
+
+@pytest.mark.parametrize("credentials", [True, False])
+def test_without_a_credential_of_the_name_the_default_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credentials: bool
+) -> None:
+    monkeypatch.setattr(config, "DEFAULT_KEY", tmp_path / "default.key")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    if credentials:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"default\.key: cannot read the key file"):
+        config.plan(load(tmp_path, BY_TCP))
+
+
+def test_a_credential_without_a_service_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(ConfigError, match=r"key: found 'relay\.key', .* expected a path"):
+        config.plan(load(tmp_path, f'key = "relay.key"\n{BY_TCP}'))
+
+
+    "no validators": ("validators = []", "one [[validators]]"),
+    "no agents": ("agents = []", "one [[agents]]"),
     "unknown key": ("kee = 1" + BOTH, "unknown field `kee`", "bartizan-relay(8)"),
     "unknown key in a table": (BOTH + "[limits]\nholdd = 5", "limits: ", "unknown field `holdd`"),
     "unknown key in a listener": (BOTH + "port = 1", "validators[0]: ", "`port`"),

@@ -25,6 +25,7 @@ KEY_CREDENTIAL: Final = "relay.key"
 AGENT_USER: Final = "bartizan-agent"
 """Whom the host's own agent runs as, where it comes from a package."""
 
+
 class ConfigError(Exception):
     """The configuration cannot be used; the message says file, key, what was found and expected."""
 

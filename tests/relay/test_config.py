@@ -108,11 +108,6 @@ def test_the_default_file_is_read_when_it_is_there(
     assert config.load(None).validators[0].listen == "tcp:192.0.2.1:4817"
 
 
-# ---- errors --------------------------------------------------------------------------------------
-
-ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
-    "not TOML": ("agents = [", "not TOML", "end of document"),
-    "not text": (b"key = '\xff'", "not TOML", "utf-8"),
 def test_every_key_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = config.default()
     assert load(tmp_path, "") == own
@@ -174,6 +169,11 @@ def test_a_credential_without_a_service_manager(
         config.plan(load(tmp_path, f'key = "relay.key"\n{BY_TCP}'))
 
 
+# ---- errors --------------------------------------------------------------------------------------
+
+ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
+    "not TOML": ("agents = [", "not TOML", "end of document"),
+    "not text": (b"key = '\xff'", "not TOML", "utf-8"),
     "no validators": ("validators = []", "one [[validators]]"),
     "no agents": ("agents = []", "one [[agents]]"),
     "unknown key": ("kee = 1" + BOTH, "unknown field `kee`", "bartizan-relay(8)"),

@@ -1,8 +1,10 @@
 """edge. The relay's configuration: one TOML file, every key optional, and an embedded default."""
 
 import contextlib
+import difflib
 import os
 import pwd
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -16,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
 from relay.keys import KeyFileError, load_agents, load_private_key
 from relay.limits import Limits
+from relay.proxies import Network, parse_network
+from relay.socket_options import SocketOptions
 
 DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
-
 DEFAULT_KEY: Final = Path("/etc/bartizan/relay.key")
 KEY_CREDENTIAL: Final = "relay.key"
 """The service manager's credential that takes the default's place (LoadCredential=)."""
@@ -37,6 +40,8 @@ class AgentsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`unix:/path`, where peer credentials decide, or `tcp:host:port`, where keys do."""
     uids: list[Annotated[int, msgspec.Meta(ge=0)]] | None = None
     """On a Unix listener: who may attach. Default: root, the relay's own user, AGENT_USER."""
+    proxy_from: list[str] | None = None
+    """On a TCP listener: as for validators."""
 
 
 class ValidatorsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +49,9 @@ class ValidatorsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
     listen: str
     """`tcp:host:port`."""
+    proxy_from: list[str] | None = None
+    """Addresses and networks of proxies. Connections then come from these only, and each begins
+    with a header of the PROXY protocol, version 2. Without it none does; this is never guessed."""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,15 +73,30 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agents_file: str = "/etc/bartizan/relay.agents"
     """The agents' public link keys, a line each; needed when agents attach by TCP."""
     limits: Limits = Limits()
+    sockets: SocketOptions = SocketOptions()
     log: Log = Log()
+
+
+TABLES: Final[dict[str, type[msgspec.Struct]]] = {
+    "": Config,
+    "agents": AgentsListener,
+    "validators": ValidatorsListener,
+    "limits": Limits,
+    "sockets": SocketOptions,
+    "log": Log,
+}
+"""By the key that a table has in the file."""
+
+_UNKNOWN_KEY: Final = re.compile(r"Object contains unknown field `(.*)`")
 
 
 @dataclass(frozen=True)
 class ListenerPlan:
-    """One listener to open. `trusted` is None for validators."""
+    """One listener to open. `trusted` is None for validators, `proxies` is empty without any."""
 
     address: TcpAddress | UnixAddress
     trusted: frozenset[int] | None
+    proxies: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,7 @@ class Plan:
     key: X25519PrivateKey
     agents: dict[bytes, str]
     limits: Limits
+    sockets: SocketOptions
     log: Log
 
 
@@ -113,8 +137,15 @@ def load(path: Path | None) -> Config:
 def _readable(error: msgspec.ValidationError) -> str:
     """`key: what is wrong`, where msgspec writes "what is wrong - at `$.key`"."""
     what, _, where = str(error).partition(" - at `$.")
+    where = where.rstrip("`")
+    unknown = _UNKNOWN_KEY.fullmatch(what)
+    if unknown is not None:
+        known = TABLES[where.partition("[")[0]].__struct_fields__
+        nearest = difflib.get_close_matches(unknown[1], known, n=1)
+        what = f"unknown key `{unknown[1]}`"
+        what += f", the nearest known one is `{nearest[0]}`" if nearest else ""
     what = f"{what}; bartizan-relay(8) lists every key"
-    return f"{where.rstrip('`')}: {what}" if where else what
+    return f"{where}: {what}" if where else what
 
 
 def _with_default_listeners(config: Config, given: Mapping[str, object]) -> Config:
@@ -150,7 +181,7 @@ def plan(config: Config) -> Plan:
         known = load_agents(Path(config.agents_file)) if by_key else {}
     except KeyFileError as error:
         raise ConfigError(str(error)) from None
-    return Plan(listeners, key, known, config.limits, config.log)
+    return Plan(listeners, key, known, config.limits, config.sockets, config.log)
 
 
 def _key_file(named: str) -> Path:
@@ -174,17 +205,35 @@ def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
         raise ConfigError("at least one [[agents]] and one [[validators]] are needed")
     listeners: list[ListenerPlan] = []
     for number, agents in enumerate(config.agents):
-        address = _address(agents.listen, f"agents[{number}].listen")
+        where = f"agents[{number}]"
+        address = _address(agents.listen, f"{where}.listen")
         if isinstance(address, TcpAddress) and agents.uids is not None:
-            raise ConfigError(f"agents[{number}].uids: only a unix listener has them")
+            raise ConfigError(f"{where}.uids: only a unix listener has them, found {address}")
+        if isinstance(address, UnixAddress) and agents.proxy_from is not None:
+            raise ConfigError(f"{where}.proxy_from: only a tcp listener has it, found {address}")
         trusted = default_uids() if agents.uids is None else frozenset(agents.uids)
-        listeners.append(ListenerPlan(address, trusted))
+        proxies = _proxies(agents.proxy_from, f"{where}.proxy_from")
+        listeners.append(ListenerPlan(address, trusted, proxies))
     for number, validators in enumerate(config.validators):
-        address = _address(validators.listen, f"validators[{number}].listen")
+        where = f"validators[{number}]"
+        address = _address(validators.listen, f"{where}.listen")
         if isinstance(address, UnixAddress):
-            raise ConfigError(f"validators[{number}].listen: expected tcp:host:port")
-        listeners.append(ListenerPlan(address, None))
+            raise ConfigError(f"{where}.listen: expected tcp:host:port, found {address}")
+        proxies = _proxies(validators.proxy_from, f"{where}.proxy_from")
+        listeners.append(ListenerPlan(address, None, proxies))
     return tuple(listeners)
+
+
+def _proxies(texts: list[str] | None, where: str) -> tuple[Network, ...]:
+    if texts == []:
+        raise ConfigError(f"{where}: nobody could connect; name a proxy, or leave the key out")
+    found: list[Network] = []
+    for number, text in enumerate(texts or ()):
+        try:
+            found.append(parse_network(text))
+        except AddressError as error:
+            raise ConfigError(f"{where}[{number}]: {error}, found {text!r}") from None
+    return tuple(found)
 
 
 def default_uids() -> frozenset[int]:
@@ -199,4 +248,4 @@ def _address(text: str, where: str) -> TcpAddress | UnixAddress:
     try:
         return parse(text)
     except AddressError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(f"{where}: {error}, found {text!r}") from None

@@ -35,7 +35,9 @@ def open_listeners(plan: Plan) -> list[Listener]:
     listeners: list[Listener] = []
     for wanted in plan.listeners:
         try:
-            sockets = open_listener(wanted.address, for_strangers=wanted.trusted is None)
+            sockets = open_listener(
+                wanted.address, plan.sockets, for_strangers=wanted.trusted is None
+            )
         except OSError as error:
             for listener in listeners:
                 listener.socket.close()

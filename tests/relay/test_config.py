@@ -3,6 +3,7 @@
 import os
 import pwd
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from protocol.agent_auth import public_bytes
 from relay import config, keys
 from relay.config import ConfigError, ListenerPlan
 from relay.limits import Limits
+from relay.socket_options import SocketOptions
 
 BOTH = """
 [[agents]]
@@ -53,13 +55,18 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     uids = [0, 33]
     [[agents]]
     listen = "tcp:[2001:db8::1]:4816"
+    proxy_from = ["2001:db8::/64"]
     [[validators]]
     listen = "tcp:relay.example:443"
+    proxy_from = ["10.0.0.5", "192.0.2.0/24"]
     [[validators]]
     listen = "tcp:[::]:4817"
     [limits]
     hold = 6
     transactions = 7
+    [sockets]
+    backlog = 8
+    defer_accept = 9
     [log]
     format = "console"
     level = "debug"
@@ -68,13 +75,18 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     own = frozenset({0, os.geteuid()})
     assert plan.listeners == (
         ListenerPlan(UnixAddress("/a"), frozenset({0, 33})),
-        ListenerPlan(TcpAddress("2001:db8::1", 4816), own),
-        ListenerPlan(TcpAddress("relay.example", 443), None),
+        ListenerPlan(TcpAddress("2001:db8::1", 4816), own, (ip_network("2001:db8::/64"),)),
+        ListenerPlan(
+            TcpAddress("relay.example", 443),
+            None,
+            (ip_network("10.0.0.5/32"), ip_network("192.0.2.0/24")),
+        ),
         ListenerPlan(TcpAddress("::", 4817), None),
     )
     assert plan.key.private_bytes_raw() == private.private_bytes_raw()
     assert plan.agents == {public_bytes(agent): "web1"}
     assert (plan.limits.hold, plan.limits.transactions) == (6.0, 7)
+    assert plan.sockets == SocketOptions(backlog=8, defer_accept=9)
     assert plan.log == config.Log("console", "debug")
 
 
@@ -176,9 +188,10 @@ ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "not text": (b"key = '\xff'", "not TOML", "utf-8"),
     "no validators": ("validators = []", "one [[validators]]"),
     "no agents": ("agents = []", "one [[agents]]"),
-    "unknown key": ("kee = 1" + BOTH, "unknown field `kee`", "bartizan-relay(8)"),
-    "unknown key in a table": (BOTH + "[limits]\nholdd = 5", "limits: ", "unknown field `holdd`"),
-    "unknown key in a listener": (BOTH + "port = 1", "validators[0]: ", "`port`"),
+    "unknown key": ("kee = 1" + BOTH, "unknown key `kee`", "is `key`", "bartizan-relay(8)"),
+    "unknown key in a table": (BOTH + "[limits]\nholdd = 5", "limits: ", "`holdd`", "is `hold`"),
+    "unknown key in a listener": (BOTH + "lisen = 1", "validators[0]: ", "`lisen`", "is `listen`"),
+    "unknown key like no other": (BOTH + "port = 1", "validators[0]: unknown key `port`; bart"),
     "text for a number": (BOTH + '[limits]\nhold = "5"', "limits.hold: ", "`float`, got `str`"),
     "true is not a number": (BOTH + "[limits]\nlinks = true", "limits.links: ", "got `bool`"),
     "true is no time": (BOTH + "[limits]\nhold = true", "limits.hold: ", "got `bool`"),
@@ -209,6 +222,23 @@ ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
         "agents[0].uids: ",
         "only a unix listener",
     ),
+    "half a second for the kernel": (BOTH + "[sockets]\nuser_timeout = 0.5", "got `float`"),
+    "what was found": (BOTH.replace("tcp:", "udp:"), "listen: ", ", found 'udp:192.0.2.1:4817'"),
+    "no proxy": (BOTH + "proxy_from = []", "validators[0].proxy_from: nobody", "leave the key out"),
+    "a proxy by name": (
+        BOTH + 'proxy_from = ["10.0.0.5", "proxy"]',
+        "validators[0].proxy_from[1]: expected an address or a network",
+        "found 'proxy'",
+    ),
+    "one proxy without a list": (
+        BOTH + 'proxy_from = "10.0.0.5"',
+        "proxy_from: ",
+        "`array | null`",
+    ),
+    "proxies by Unix": (
+        BOTH.replace('.sock"', ".sock\"\nproxy_from = ['10.0.0.5']"),
+        "agents[0].proxy_from: only a tcp listener has it, found unix:/run/agents.sock",
+    ),
     "uid by name": (BOTH.replace('.sock"', ".sock\"\nuids = ['root']"), "uids[0]: ", "got `str`"),
     "uid below 0": (BOTH.replace('.sock"', '.sock"\nuids = [-1]'), "agents[0].uids[0]: ", ">= 0"),
     "unknown log format": (BOTH + '[log]\nformat = "xml"', "log.format: ", "'xml'"),
@@ -225,6 +255,18 @@ def test_an_error_says_where_and_what(name: str, tmp_path: Path) -> None:
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [(name, key) for name, t in config.TABLES.items() for key in t.__struct_fields__],
+)
+def test_each_key_is_the_nearest_to_its_own_misspelling(
+    table: str, key: str, tmp_path: Path
+) -> None:
+    head = {"": "", "agents": "[[agents]]\n", "validators": "[[validators]]\n"}
+    with pytest.raises(ConfigError, match=rf"`{key}_`, the nearest known one is `{key}`; "):
+        load(tmp_path, head.get(table, f"[{table}]\n") + f"{key}_ = 1\n")
 
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 import pytest
 
-from relay.config import AgentsListener, Config, Log, ValidatorsListener
+from relay.config import TABLES, AgentsListener, Config, Log, ValidatorsListener
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
+from relay.socket_options import SocketOptions
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "man" / "bartizan-relay.8"
 
@@ -33,6 +34,7 @@ def section(title: str) -> dict[str, str]:
         ("[[validators]]", ValidatorsListener),
         ("[log]", Log),
         ("[limits]", Limits),
+        ("[sockets]", SocketOptions),
     ],
 )
 def test_every_key_of_a_table_is_there(title: str, struct: type[msgspec.Struct]) -> None:
@@ -40,13 +42,19 @@ def test_every_key_of_a_table_is_there(title: str, struct: type[msgspec.Struct])
 
 
 def test_every_other_key_is_there() -> None:
-    tables = {"agents", "validators", "limits", "log"}
-    assert set(section("CONFIGURATION")) == set(Config.__struct_fields__) - tables
+    assert set(section("CONFIGURATION")) == set(Config.__struct_fields__) - set(TABLES)
 
 
-@pytest.mark.parametrize("field", msgspec.structs.fields(Limits), ids=lambda field: field.name)
-def test_every_default_is_the_real_one(field: msgspec.structs.FieldInfo) -> None:
-    [default] = re.findall(r"Default ([0-9.]+?)(?=[:,.]?(?:\s|$))", section("[limits]")[field.name])
+@pytest.mark.parametrize(
+    ("title", "field"),
+    [
+        pytest.param(title, field, id=field.name)
+        for title, struct in (("[limits]", Limits), ("[sockets]", SocketOptions))
+        for field in msgspec.structs.fields(struct)
+    ],
+)
+def test_every_default_is_the_real_one(title: str, field: msgspec.structs.FieldInfo) -> None:
+    [default] = re.findall(r"Default ([0-9.]+?)(?=[:;,.]?(?:\s|$))", section(title)[field.name])
     assert float(default) == field.default
 
 

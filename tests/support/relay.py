@@ -11,6 +11,7 @@ from relay import config, server
 from relay.limits import Limits
 from relay.records import Record
 from relay.server import Relay
+from relay.socket_options import SocketOptions
 from relay.switch import Listener
 
 
@@ -52,6 +53,7 @@ async def start_relay(
         key,
         agents or {},
         limits or Limits(),
+        SocketOptions(),
         config.Log(),
     )
     records: list[Record] = []

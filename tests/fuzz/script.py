@@ -8,8 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SHORT = 256
-"""Bytes."""
+SHORT = 64
+"""Bytes that come one by one at most."""
+CUTS = 3
 
 
 class Script:
@@ -52,13 +53,13 @@ def script(*parts: int | bytes) -> bytes:
     )
 
 
-def cuts(data: bytes, length: int) -> tuple[list[bytes], list[bytes]]:
-    """`data` as it arrives: `length` bytes at a time, and byte by byte when it is short.
+def cuts(data: bytes, length: int) -> list[bytes]:
+    """`data` as it arrives: some times `length` bytes and then the rest; with 1, byte by byte.
 
-    A fuzzer's time is worth more at many streams than at the bytes of a long one.
+    A fuzzer's time is worth more at many streams than at many cuts of each: it chooses `length`.
     """
-    small = 1 if len(data) <= SHORT else length
-    return pieces(data, length), pieces(data, small)
+    until = SHORT if length == 1 else CUTS * length
+    return [*pieces(data[:until], length), data[until:]]
 
 
 def pieces(data: bytes, length: int) -> list[bytes]:

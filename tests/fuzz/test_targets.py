@@ -28,7 +28,6 @@ def yes(*_: object) -> bool:
 
 
 def put_out_at_once(door: Door, validator: Any, outcome: Any, now: float) -> None:
-    door._unpaired[validator] = None
     door.dismiss(validator, outcome, now)
 
 

@@ -16,6 +16,7 @@ from protocol.messages import FROM_RELAY, Attached, AuthRequest, AuthValidate, C
 from relay.broker import Broker
 from relay.ends import Fate, Link, LinkState, Validator, ValidatorState
 from relay.limits import Limits
+from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
 from relay.records import LinkEnded, LinkUp, Record, RequestEnded
 
@@ -26,6 +27,8 @@ TRUSTED = frozenset({UID, OTHER_UID})
 SHARD = 7
 TAGS = tuple(bytes((letter,)) * 16 for letter in b"abcd")
 SIGN_ON_ID = b"sign-on1"
+_INCOMPLETE = (ValidatorState.PREFACE, ValidatorState.AUTH_VALIDATE)
+_HELD = (ValidatorState.UNMATCHED, ValidatorState.HELD)
 LONG = 100_000.0
 """Seconds, after which nothing is left to wait for."""
 
@@ -66,7 +69,9 @@ class World:
         """Whose peers take nothing."""
         self._arrived: dict[Link | Validator, bytearray] = {}
         self._left: set[Link | Validator] = set()
-        self._evicted: set[Link | Validator] = set()
+        self._evicted: set[Validator] = set()
+        self._there: set[Validator] = set()
+        """Validators that were open when it was looked last."""
         self._stopped = False
 
     # ---- what happens ----------------------------------------------------------------------------
@@ -75,6 +80,7 @@ class World:
         """None comes by TCP."""
         peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
         link = self.broker.link_opened(peer, TRUSTED, self.now)
+        assert link is not None
         self._there_is(link)
         return link
 
@@ -86,12 +92,8 @@ class World:
 
     def validator(self) -> Validator:
         peer = Peer(bytes((198, 51, 100, 7)), len(self.ends))
-        before = len(self.broker.door)
-        there = [end for end in self.ends if end.fate is Fate.OPEN]
         validator = self.broker.validator_opened(peer, self.now)
-        gone = [end for end in there if end.fate is not Fate.OPEN]
-        assert len(gone) == (before >= self.limits.unpaired)
-        self._evicted.update(gone)
+        assert validator is not None
         self._there_is(validator)
         return validator
 
@@ -184,11 +186,11 @@ class World:
         assert len(broker.links) == len(there) <= limits.links
         assert len(broker.transactions) == len(paired) <= limits.transactions
         assert len(broker.requests) == len(requests) <= limits.requests
-        unpaired = [
-            v for v in validators if v.state is not ValidatorState.ENDED and v not in paired
-        ]
-        assert len(broker.door) == len(unpaired)
-        assert len(unpaired) + len(paired) <= limits.unpaired + limits.transactions
+        incomplete = [v for v in validators if v.state in _INCOMPLETE]
+        held = [v for v in validators if v.state in _HELD]
+        assert broker.door.incomplete == len(incomplete) <= limits.incomplete
+        assert broker.door.held == len(held) <= limits.held
+        self._there.update(v for v in validators if v.fate is Fate.OPEN)
         assert sum(r.transaction is not None for r in requests) == len(paired)
         for link in links:
             ended = link.state is LinkState.ENDED
@@ -201,6 +203,7 @@ class World:
         assert len(tags) == len(set(tags))
         for validator in validators:
             self._check_validator(validator)
+        self._there = {v for v in validators if v.fate is Fate.OPEN}
 
     def _check_validator(self, validator: Validator) -> None:
         ended = validator.state is ValidatorState.ENDED
@@ -218,7 +221,11 @@ class World:
         assert not validator.out
         if ended and validator not in self._left and not self._stopped:
             assert validator.fate is Fate.RESET
-            assert self.now >= validator.release or validator in self._evicted
+            if self.now < validator.release and validator not in self._evicted:
+                incomplete = validator.outcome is ValidatorOutcome.SILENT and not validator.tag
+                most = self.limits.incomplete if incomplete else self.limits.held
+                assert len(self._there) > most, "nobody could have pressed it out"
+                self._evicted.add(validator)
 
     def finish(self) -> None:
         """Everybody goes, and nothing is left."""
@@ -227,7 +234,7 @@ class World:
         self.wait(LONG)
         broker = self.broker
         assert not len(broker.links) + len(broker.requests) + len(broker.transactions)
-        assert not len(broker.door)
+        assert not broker.door.incomplete + broker.door.held
         assert broker.next_deadline() == math.inf
         links = [end for end in self.ends if isinstance(end, Link)]
         kinds = [type(record) for record in self.records]

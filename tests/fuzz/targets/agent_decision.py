@@ -13,6 +13,7 @@ from tests.fuzz.padding import body, padded, read
 from tests.fuzz.script import Script, script
 from tests.protocol.independent import RefusedError, next_root, opened
 
+LONGEST = 400
 MACHINE = peers.agent_before_decision()
 RIGHT = Decision(
     peers.SIGN_ON_ID,
@@ -41,7 +42,6 @@ def once(data: bytes) -> None:
     confirm = script.number() % 2 == CONFIRM
     how = script.choose(peers.HOW)
     machine = peers.twin(MACHINE)
-    assert isinstance(machine, AgentSignOn)
     if confirm:
         machine.receive_decision(peers.seal(peers.TO_AGENT, 0, RIGHT.encode()))
         answer(machine)

@@ -8,12 +8,16 @@ from protocol.limits import ENROL_ANSWER_LENGTH, ENROL_REQUEST_LENGTH
 from tests.fuzz import peers
 from tests.fuzz.padding import body, padded, read
 from tests.fuzz.script import Script, script
-from tests.protocol.independent import public, write_plaintext
+from tests.protocol.independent import write_plaintext
 from tests.protocol.low_order import LOW_ORDER_POINTS
 
+LONGEST = 600
 STATIC, WEAK = 3, 4
 ANSWER = EnrolAnswer("host", "anna", peers.AGENT_RANDOM)
 RIGHT = write_plaintext("EnrolRequest", {"name": "anna's phone"})
+MACHINE = AgentEnrolment(
+    peers.OFFER, peers.private(peers.AGENT), peers.private(peers.AGENT_EPHEMERAL)
+)
 KNOWN = peers.e1(RIGHT)[0]
 
 
@@ -36,16 +40,14 @@ def once(data: bytes) -> None:
     if frame == KNOWN:  # a seed; nobody else finds one
         plaintext = RIGHT
     fields = read("EnrolRequest", plaintext)
-    machine = AgentEnrolment(
-        peers.OFFER, peers.private(peers.AGENT), peers.private(peers.AGENT_EPHEMERAL)
-    )
+    machine = peers.twin(MACHINE)
     try:
         device = machine.receive_e1(frame)
     except ProtocolError:
         assert fields is None
         return
     assert fields == {"name": device.name}
-    assert device.public == public(peers.DEVICE)
+    assert device.public == peers.public(peers.DEVICE)
     answer, _ = machine.e2(ANSWER)
     assert len(answer) == 32 + ENROL_ANSWER_LENGTH + 16
 
@@ -58,6 +60,6 @@ def seeds() -> Iterator[bytes]:
         yield script(peers.PLAINTEXT) + plaintext
         yield script(peers.PADDED) + body(plaintext)
     yield script(peers.PADDED) + b"\x81\0\2"
-    yield script(STATIC) + public(peers.DEVICE) + KNOWN[80:]
+    yield script(STATIC) + peers.public(peers.DEVICE) + KNOWN[80:]
     for number in (0, 1, 9):
         yield script(WEAK, number) + bytes(272)

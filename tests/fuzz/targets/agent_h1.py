@@ -1,6 +1,5 @@
 """pure. H1 at the agent: from strangers, from who knows K_rv, and from the device itself."""
 
-import copy
 from collections.abc import Iterator
 
 from protocol.errors import ActivationFailedError, ProtocolError
@@ -8,18 +7,10 @@ from protocol.limits import H1_FRAME_LENGTH
 from protocol.ratchet import Generation
 from tests.fuzz import peers
 from tests.fuzz.script import Script, script
-from tests.protocol.independent import (
-    KK,
-    Noise,
-    RefusedError,
-    dh,
-    kdf,
-    prologue,
-    public,
-    read_plaintext,
-)
+from tests.protocol.independent import RefusedError, read_plaintext
 from tests.protocol.low_order import LOW_ORDER_POINTS
 
+LONGEST = 160
 STRANGER, TAMPERED, WEAK, DEVICE = range(4)
 GENERATIONS = (*peers.CANDIDATES, peers.UNKNOWN)
 
@@ -40,24 +31,8 @@ def frame_of(script: Script) -> bytes:
 def opened(message: bytes) -> tuple[Generation, bytes] | None:
     """What another implementation finds inside."""
     for generation in peers.CANDIDATES:
-        if message[:32] == public(peers.DEVICE_EPHEMERAL):
-            noise = copy.copy(peers.BEFORE_H1[generation])
-        else:
-            noise = Noise(
-                KK,
-                prologue(peers.MODE, peers.TAG),
-                public(peers.DEVICE),
-                public(peers.AGENT),
-            )
-            noise.psk(kdf(generation.root, "psk", peers.P, 32))
-            noise.e(message[:32])
-            try:
-                noise.mix_key(dh(peers.AGENT, message[:32]))
-            except RefusedError:
-                return None
-            noise.mix_key(dh(peers.AGENT, public(peers.DEVICE)))
         try:
-            return generation, noise.open(message[32:])
+            return generation, peers.before_h1(generation, message[:32]).open(message[32:])
         except RefusedError:
             continue
     return None

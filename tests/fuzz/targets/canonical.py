@@ -9,6 +9,7 @@ from tests.fuzz import plain_msgpack
 from tests.fuzz.padding import body
 from tests.fuzz.vectors import load
 
+LONGEST = 1024
 MAXIMUM = 64
 REFUSED = (
     b"\xca\0\0\0\0",

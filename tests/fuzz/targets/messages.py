@@ -10,6 +10,7 @@ from tests.fuzz.script import Script
 from tests.fuzz.vectors import load
 from tests.protocol import independent
 
+LONGEST = 2400
 SENDERS = {"agent": FROM_AGENT, "relay": FROM_RELAY, "validator": FROM_VALIDATOR}
 
 

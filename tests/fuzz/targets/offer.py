@@ -11,6 +11,7 @@ from tests.fuzz.script import Script
 from tests.fuzz.vectors import load
 from tests.protocol import independent
 
+LONGEST = 1200
 TYPED, CHECKED = range(2)
 
 

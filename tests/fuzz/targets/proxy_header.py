@@ -1,4 +1,4 @@
-"""pure. A proxy's header: whole and byte by byte, as a reader made from its text takes it."""
+"""pure. A proxy's header: whole and cut short, as a reader made from its text takes it."""
 
 from collections.abc import Iterator
 
@@ -9,15 +9,16 @@ from tests.relay.plain_proxy import LOCAL, PROXY, SIGNATURE, TCP4, TCP6, header,
 
 FIXED = 16
 """Bytes that each header has: what they say is judged one by one."""
+LONGEST = 1024
 
 
 def once(data: bytes) -> None:
-    """u8: behind the signature or not | the stream."""
+    """u8: behind the signature or not | the stream, whose last byte says where it is cut, too."""
     stream = SIGNATURE + data[1:] if data[:1] == b"\1" else data[1:]
     said = read(stream)
     assert said == plain_proxy.read(stream)
-    for count in range(min(len(stream), FIXED + 1)):
-        assert read(stream[:count]) == plain_proxy.read(stream[:count])
+    cut = stream[: stream[-1] % (FIXED + 1)] if stream else b""
+    assert read(cut) == plain_proxy.read(cut)
     if isinstance(said, Header):
         assert said.length <= min(len(stream), MAX_HEADER)
         assert read(stream[: said.length]) == said

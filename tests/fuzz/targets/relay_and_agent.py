@@ -18,7 +18,7 @@ from relay.records import LinkEnded
 from tests.fuzz.script import Script, script
 from tests.fuzz.world import SHARD, SIGN_ON_ID, TAGS, UID, World, opening
 
-LIMITS = Limits(requests=5, requests_per_agent=4, unpaired=4, transactions=2, stall=15.0)
+LIMITS = Limits(requests=5, requests_per_agent=4, incomplete=4, held=4, transactions=2, stall=15.0)
 EVERYTHING = 255
 MOST_VALIDATORS = 10
 MOST_REQUESTS = 8

@@ -10,7 +10,7 @@ from relay.limits import Limits
 from tests.fuzz.script import SHORT, Script, script
 from tests.fuzz.world import TAGS, World, opening, request, stream
 
-LIMITS = Limits(unpaired=4, transactions=1)
+LIMITS = Limits(incomplete=4, held=4, transactions=1)
 NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER = range(5)
 ANSWER = b"a" * 80
 ANSWERS = ((), (Data(1, ANSWER),), (Reject(1),), (Close(1, CloseReason.DONE),))

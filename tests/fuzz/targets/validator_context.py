@@ -10,17 +10,19 @@ from protocol.signon_messages import Context, Verdict
 from tests.fuzz import peers
 from tests.fuzz.padding import body, padded, read
 from tests.fuzz.script import Script, script
-from tests.protocol.independent import opened, public
+from tests.protocol.independent import opened
 from tests.protocol.low_order import LOW_ORDER_POINTS
 
+LONGEST = 2000
 WEAK = 3
+MACHINE = peers.validator()
 
 
 def once(data: bytes) -> None:
     """u8 how it comes | frame, plaintext or map."""
     script = Script(data)
     how = script.choose((*peers.HOW, WEAK))
-    machine = peers.validator()
+    machine = peers.twin(MACHINE)
     known, behind = None, peers.BEFORE_CONTEXT
     if how == WEAK:
         frame = script.choose(LOW_ORDER_POINTS) + script.rest()
@@ -57,7 +59,7 @@ def once(data: bytes) -> None:
 def seeds() -> Iterator[bytes]:
     frame, _ = peers.context(peers.SHOWN)
     yield script(peers.RAW) + frame
-    yield script(peers.RAW) + public(peers.AGENT_EPHEMERAL) + bytes(64)
+    yield script(peers.RAW) + peers.public(peers.AGENT_EPHEMERAL) + bytes(64)
     for number in (0, 1, 9):
         yield script(WEAK, number) + bytes(32)
     full = Context(

@@ -8,20 +8,25 @@ from protocol.limits import ENROL_ANSWER_LENGTH
 from tests.fuzz import peers
 from tests.fuzz.padding import body, padded, read
 from tests.fuzz.script import Script, script
-from tests.protocol.independent import hkdf, kdf, public, write_plaintext
+from tests.protocol.independent import hkdf, kdf, write_plaintext
 from tests.protocol.low_order import LOW_ORDER_POINTS
 
+LONGEST = 900
 WEAK = 3
 NAME = "anna's phone"
 E1, _after_e1 = peers.e1(write_plaintext("EnrolRequest", {"name": NAME}))
 BEFORE_E2 = peers.before_e2(_after_e1)
+MACHINE = ValidatorEnrolment(
+    peers.OFFER, peers.private(peers.DEVICE), peers.private(peers.DEVICE_EPHEMERAL)
+)
+assert MACHINE.e1(NAME) == E1
 RIGHT = EnrolAnswer("host", "anna", peers.AGENT_RANDOM).encode()
 
 
 def e2(plaintext: bytes) -> tuple[bytes, bytes]:
     """The frame and h."""
-    noise = peers.copy.copy(BEFORE_E2)
-    return public(peers.AGENT_EPHEMERAL) + noise.seal(plaintext), noise.h
+    noise = peers.clone(BEFORE_E2)
+    return peers.public(peers.AGENT_EPHEMERAL) + noise.seal(plaintext), noise.h
 
 
 KNOWN, KNOWN_HASH = e2(RIGHT)
@@ -43,10 +48,7 @@ def once(data: bytes) -> None:
         plaintext = rest if how == peers.PLAINTEXT else padded(rest, ENROL_ANSWER_LENGTH)
         frame, h = e2(plaintext)
     fields = read("EnrolAnswer", plaintext)
-    machine = ValidatorEnrolment(
-        peers.OFFER, peers.private(peers.DEVICE), peers.private(peers.DEVICE_EPHEMERAL)
-    )
-    assert machine.e1(NAME) == E1
+    machine = peers.twin(MACHINE)
     try:
         answer, keys = machine.receive_e2(frame)
     except ProtocolError:

@@ -36,7 +36,7 @@ from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.schema import FILE_NAME, StoreError
 from pam_agent.server import serve as serve_agent
 from pam_agent.settings import Config
-from pam_agent.terminal import FAILURES, device_table, show_event
+from pam_agent.terminal import FAILURES, config_summary, device_table, show_event
 from pam_agent.unix_listener import ListenError
 from protocol.text import clean
 
@@ -82,7 +82,8 @@ def _errors() -> Iterator[None]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"bartizan-agent: {message}", err=True)
+    for line in message.splitlines():
+        click.echo(f"bartizan-agent: {line}", err=True)
     sys.exit(code)
 
 
@@ -100,6 +101,18 @@ def serve(path: Path | None) -> None:
             if expected is None or others is not None:
                 raise
             raise _first(expected) from None
+
+
+@main.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@_config_option
+def check_config(file: Path | None, path: Path | None) -> None:
+    """Read FILE as `serve` does, open nothing, and say every mistake in it, or what it comes to."""
+    with _errors():
+        config = load(file or path)
+    click.echo(f"{file or path or DEFAULT_PATH}: no mistake found")
+    for row in config_summary(config):
+        click.echo(row)
 
 
 async def _until_signalled(config: Config) -> None:

@@ -2,18 +2,17 @@
 
 import base64
 import binascii
-import re
 import socket
 import tomllib
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from pam_agent.conversation import Display
-from pam_agent.policy import Timers
-from pam_agent.settings import Config, Log, LogFormat, LogLevel, Relay
+from daemons.key_types import found
+from daemons.tables import mistakes
+from pam_agent.config_file import AgentFile, RelayTable
+from pam_agent.settings import Config, Log, Relay
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse_tcp
 from protocol.address import parse as parse_address
 from protocol.enrolment import MAX_RELAY_ADDRESS
@@ -27,40 +26,9 @@ VALIDATOR_PORT: Final = 4817
 MAX_SOCKET_PATH: Final = 107
 """Bytes of a Unix socket's path on Linux (unix(7): sun_path, with its NUL)."""
 
-_T = TypeVar("_T")
-
 
 class ConfigError(Exception):
-    """The file cannot be used; the message names the file, the key and what is expected."""
-
-
-class _RelayTable(Struct, forbid_unknown_fields=True):
-    link: str
-    validators: list[str]
-    key: str | None = None
-
-
-class _ServiceTable(Struct, forbid_unknown_fields=True):
-    display: Display
-
-
-class _LogTable(Struct, forbid_unknown_fields=True):
-    format: LogFormat | None = None
-    level: LogLevel = LogLevel.INFO
-
-
-class _File(Struct, forbid_unknown_fields=True):
-    """The whole file. What is missing is the embedded default: a relay on the same machine."""
-
-    host: str | None = None
-    state: str = "/var/lib/bartizan-agent"
-    socket: str = "/run/bartizan-agent/pam.sock"
-    admin_socket: str = "/run/bartizan-agent/admin.sock"
-    relays: list[_RelayTable] | None = None
-    timers: Timers = msgspec.field(default_factory=Timers)
-    callers: dict[str, object] = msgspec.field(default_factory=dict)
-    services: dict[str, object] = msgspec.field(default_factory=dict)
-    log: _LogTable = msgspec.field(default_factory=_LogTable)
+    """The file cannot be used; a line for each mistake names file, key, found and expected."""
 
 
 def load(path: Path | None) -> Config:
@@ -90,8 +58,10 @@ def parse(text: str, where: str) -> Config:
         raise ConfigError(f"{where}: not TOML: {error}") from None
     except RecursionError:
         raise ConfigError(f"{where}: not TOML: nested too deep") from None
+    if wrong := mistakes(table, AgentFile):
+        raise ConfigError("\n".join(f"{where}: {each}" for each in wrong))
     try:
-        return _config(_convert(table, _File, ""))
+        return _config(msgspec.convert(table, AgentFile))
     except _KeyError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -100,10 +70,12 @@ class _KeyError(Exception):
     """`key: what is wrong`."""
 
 
-def _config(file: _File) -> Config:
+def _config(file: AgentFile) -> Config:
     host = socket.gethostname() if file.host is None else file.host
     if not host or clean(host) != host or len(host.encode()) > MAX_HOST:
-        raise _KeyError(f"host: expected 1 to {MAX_HOST} bytes of printable text")
+        raise _KeyError(
+            f"host: found {found(host)}, expected 1 to {MAX_HOST} bytes of printable text"
+        )
     relays = (
         (_local_relay(host),)
         if file.relays is None
@@ -116,18 +88,14 @@ def _config(file: _File) -> Config:
         admin_socket=_socket(file.admin_socket, "admin_socket"),
         relays=relays,
         timers=file.timers,
-        callers={
-            name: tuple(_convert(value, list[str], f"callers.{name}"))
-            for name, value in file.callers.items()
-        },
-        services={
-            name: _convert(value, _ServiceTable, f"services.{name}").display
-            for name, value in file.services.items()
-        },
+        callers={name: tuple(services) for name, services in file.callers.items()},
+        services={name: table.display for name, table in file.services.items()},
         log=Log(file.log.format, file.log.level),
     )
     if not relays:
-        raise _KeyError("relays: expected at least one [[relays]] table, or none for the default")
+        raise _KeyError(
+            "relays: found an empty array, expected [[relays]] tables, or no key for the default"
+        )
     if len({relay.link for relay in relays}) != len(relays):
         raise _KeyError("relays: two tables have the same link")
     if len(config.validators) > MAX_RELAYS:
@@ -146,17 +114,20 @@ def _local_relay(host: str) -> Relay:
     )
 
 
-def _relay(table: _RelayTable, key: str) -> Relay:
+def _relay(table: RelayTable, key: str) -> Relay:
     try:
         link = parse_address(table.link)
     except AddressError as error:
-        raise _KeyError(f"{key}.link: {error}") from None
+        raise _KeyError(f"{key}.link: found {found(table.link)}, {error}") from None
     if isinstance(link, UnixAddress):
         _socket(link.path, f"{key}.link")
         if table.key is not None:
-            raise _KeyError(f"{key}.key: only for tcp: on a Unix socket the system vouches")
+            raise _KeyError(
+                f"{key}.key: found with a unix link, expected with tcp only: on a Unix socket the"
+                " system vouches"
+            )
     if not table.validators:
-        raise _KeyError(f"{key}.validators: expected at least one host:port")
+        raise _KeyError(f"{key}.validators: found none, expected at least one host:port")
     return Relay(
         link,
         _public_key(table.key, f"{key}.key") if isinstance(link, TcpAddress) else None,
@@ -171,7 +142,7 @@ def _public_key(text: str | None, key: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
-        raise _KeyError(f"{key}: not base64, expected {expected}") from None
+        raise _KeyError(f"{key}: found {found(text)}, expected {expected}") from None
     if len(raw) != KEY_LENGTH:
         raise _KeyError(f"{key}: found {len(raw)} bytes, expected {expected}")
     return raw
@@ -179,15 +150,18 @@ def _public_key(text: str | None, key: str) -> bytes:
 
 def _absolute(text: str, key: str) -> Path:
     path = Path(text)
-    if not path.is_absolute() or "\0" in text:
-        raise _KeyError(f"{key}: expected an absolute path")
+    if not path.is_absolute() or clean(text) != text:
+        raise _KeyError(f"{key}: found {found(text)}, expected an absolute path, printable")
     return path
 
 
 def _socket(text: str, key: str) -> Path:
     path = _absolute(text, key)
     if len(text.encode()) > MAX_SOCKET_PATH:
-        raise _KeyError(f"{key}: the path of a socket has at most {MAX_SOCKET_PATH} bytes")
+        raise _KeyError(
+            f"{key}: found {len(text.encode())} bytes, expected at most {MAX_SOCKET_PATH}: the path"
+            " of a socket has no more"
+        )
     return path
 
 
@@ -195,37 +169,10 @@ def _tcp(text: str, key: str) -> TcpAddress:
     try:
         address = parse_tcp(text)
     except AddressError as error:
-        raise _KeyError(f"{key}: {error}") from None
+        raise _KeyError(f"{key}: found {found(text)}, {error}") from None
     if clean(text) != text or len(str(address).encode()) > MAX_RELAY_ADDRESS:
-        raise _KeyError(f"{key}: expected at most {MAX_RELAY_ADDRESS} bytes of printable text")
+        raise _KeyError(
+            f"{key}: found {found(text)}, expected at most {MAX_RELAY_ADDRESS} bytes of printable"
+            " text"
+        )
     return address
-
-
-def _convert(value: object, kind: type[_T], prefix: str) -> _T:
-    """`value` as `kind`, found at the key `prefix`. Raises _KeyError."""
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _KeyError(_in_words(str(error), prefix)) from None
-
-
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<field>.*)`")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
-_ENUM: Final = re.compile(r"Invalid enum value (?P<value>.*)")
-
-
-def _in_words(message: str, prefix: str) -> str:
-    """msgspec's message and JSON path as `key: what is wrong`."""
-    what, _, path = message.partition(" - at `$")
-    key = (prefix + path.removesuffix("`")).lstrip(".")
-    if found := _UNKNOWN.fullmatch(what):
-        return f"{_join(key, found['field'])}: unknown key"
-    if found := _MISSING.fullmatch(what):
-        return f"{_join(key, found['field'])}: missing"
-    if found := _ENUM.fullmatch(what):
-        return f"{key}: {found['value']} is none of the values it can have"
-    return f"{key}: {what[:1].lower()}{what[1:].replace('`', '')}"
-
-
-def _join(key: str, field: str) -> str:
-    return f"{key}.{field}" if key else field

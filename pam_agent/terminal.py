@@ -12,6 +12,8 @@ import click
 from pam_agent.admin_wire import DeviceLine
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Offered
 from pam_agent.offer_display import qr_lines, typed_lines
+from pam_agent.settings import Config
+from protocol.address import UnixAddress
 from protocol.text import clean
 
 FAILURES: Final = {
@@ -73,6 +75,17 @@ def device_table(lines: Sequence[DeviceLine]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def config_summary(config: Config) -> Iterator[str]:
+    """What a configuration comes to, of which an operator may have meant something else."""
+    yield f"  host    {config.host}"
+    yield f"  state   {config.state}"
+    yield f"  socket  {config.socket}"
+    for relay in config.relays:
+        validators = ", ".join(str(each) for each in relay.validators)
+        link = relay.link if isinstance(relay.link, UnixAddress) else f"tcp:{relay.link}"
+        yield f"  relay   {link}, devices reach it at {validators}"
 
 
 def _row(line: DeviceLine) -> tuple[str, ...]:

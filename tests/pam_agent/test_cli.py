@@ -138,7 +138,10 @@ async def test_serve_with_a_bad_configuration(config: Path) -> None:
     change(config, "host", "hots")
     done = await run(config, "serve")
     assert done.returncode == 3
-    assert done.stderr.decode() == f"bartizan-agent: {config}: hots: unknown key\n"
+    assert (
+        done.stderr.decode()
+        == f"bartizan-agent: {config}: hots: unknown key: did you mean `host`?\n"
+    )
 
 
 async def test_serve_with_a_bad_store(config: Path, tmp_path: Path) -> None:
@@ -161,6 +164,44 @@ async def test_a_second_daemon_is_refused(config: Path) -> None:
         done = await run(config, "serve")
     assert done.returncode == 3
     assert b"another process has it open" in done.stderr
+
+
+# ---- check-config --------------------------------------------------------------------------------
+
+
+async def test_check_config_says_what_a_good_file_comes_to(config: Path, tmp_path: Path) -> None:
+    done = await run(config, "check-config")
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines() == [
+        f"{config}: no mistake found",
+        "  host    web1",
+        f"  state   {tmp_path}/state",
+        f"  socket  {tmp_path}/pam.sock",
+        f"  relay   unix:{tmp_path}/no-relay.sock, devices reach it at relay:4817",
+    ]
+    assert not (tmp_path / "state").exists()
+
+
+async def test_check_config_names_every_mistake(config: Path) -> None:
+    bad = config.with_name("bad.toml")
+    bad.write_text("hots = 'web1'\nsocket = 'pam.sock'\n[timers]\nqueue = 0\n")
+    done = await run(config, "check-config", str(bad))
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.decode().splitlines() == [
+        f"bartizan-agent: {bad}: hots: unknown key: did you mean `host`?",
+        f"bartizan-agent: {bad}: timers.queue: found 0, expected a number, 0.1 to 30",
+    ]
+    change(bad, "hots", "host")
+    change(bad, "queue = 0", "queue = 1")
+    done = await run(config, "check-config", str(bad))
+    assert done.returncode == 3
+    assert b'bad.toml: socket: found "pam.sock", expected an absolute path' in done.stderr
+
+
+async def test_check_config_without_the_file(config: Path) -> None:
+    done = await run(config, "check-config", str(config.with_name("none.toml")))
+    assert done.returncode == 3
+    assert b"none.toml: no such file" in done.stderr
 
 
 # ---- no daemon -----------------------------------------------------------------------------------

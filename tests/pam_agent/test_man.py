@@ -9,7 +9,7 @@ import click
 import msgspec
 import pytest
 
-from pam_agent import admin_wire, cli, config
+from pam_agent import admin_wire, cli, config, config_file
 from pam_agent.policy import Timers
 
 PAGE = Path(__file__).parents[2] / "docs" / "man" / "bartizan-agent.8"
@@ -33,7 +33,13 @@ def test_it_names_every_command_and_option() -> None:
 
 
 def test_it_names_every_key() -> None:
-    for table in (config._File, config._RelayTable, config._LogTable, config._ServiceTable, Timers):
+    for table in (
+        config_file.AgentFile,
+        config_file.RelayTable,
+        config_file.LogTable,
+        config_file.ServiceTable,
+        Timers,
+    ):
         for field in msgspec.structs.fields(table):
             heading = rf"^\.(B {field.name}$|SS \[+{field.name}(\.NAME)?\])"
             assert re.search(heading, TEXT, re.M), field.name

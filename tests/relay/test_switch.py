@@ -1,6 +1,11 @@
 """The relay on real sockets: pairing and forwarding, slow and silent ends, many at once."""
 
+import contextlib
+import fcntl
+import os
 import socket
+import struct
+import termios
 from pathlib import Path
 
 import pytest
@@ -28,6 +33,7 @@ from protocol.messages import (
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome
 from relay.records import LinkEnded, LinkUp, RequestEnded
+from relay.switch import BATCHES, LINK_READ
 from tests.relay.real_ends import (
     SIGN_ON_ID,
     TAG,
@@ -271,6 +277,29 @@ async def test_many_messages_in_one_write_and_one_message_in_many(relay: Running
         for byte in frames(Close(0, CloseReason.DONE), Ping()):
             await agent.stream.send_all(bytes([byte]))
         assert await agent.receive() == Pong()
+
+
+async def test_other_tasks_get_their_turn_while_a_socket_stays_ready(relay: RunningRelay) -> None:
+    """All that a peer may send at once is there before the relay reads the first byte of it."""
+    one_read = frames(*[Pong()] * LINK_READ)[:LINK_READ]
+    async with attached(relay) as agent:
+        sock = agent.stream.socket
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**30)
+        writes = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                writes += os.write(sock.fileno(), one_read) // LINK_READ
+        everything = left = unread(sock.fileno())
+        while left == everything:
+            await trio.lowlevel.checkpoint()
+            left = unread(sock.fileno())
+        reads = writes * (everything - left) / everything
+        assert 0 < reads <= BATCHES < writes - 1
+
+
+def unread(descriptor: int) -> int:
+    """What the other end of a Unix socket has not read yet, as its memory."""
+    return struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 # ---- slow and stuck ends -------------------------------------------------------------------------

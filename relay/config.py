@@ -1,10 +1,8 @@
 """edge. The relay's configuration: one TOML file, every key optional, and an embedded default."""
 
 import contextlib
-import difflib
 import os
 import pwd
-import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +13,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from daemons.key_types import found
+from daemons.tables import mistakes
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
 from relay.keys import KeyFileError, load_agents, load_private_key
 from relay.limits import Limits
@@ -30,7 +30,8 @@ AGENT_USER: Final = "bartizan-agent"
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the message says file, key, what was found and expected."""
+    """The configuration cannot be used; a line for each mistake names file, key, what was found
+    and what is expected."""
 
 
 class AgentsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,19 +78,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
 
 
-TABLES: Final[dict[str, type[msgspec.Struct]]] = {
-    "": Config,
-    "agents": AgentsListener,
-    "validators": ValidatorsListener,
-    "limits": Limits,
-    "sockets": SocketOptions,
-    "log": Log,
-}
-"""By the key that a table has in the file."""
-
-_UNKNOWN_KEY: Final = re.compile(r"Object contains unknown field `(.*)`")
-
-
 @dataclass(frozen=True)
 class ListenerPlan:
     """One listener to open. `trusted` is None for validators, `proxies` is empty without any."""
@@ -124,28 +112,16 @@ def load(path: Path | None) -> Config:
         raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: not TOML: nested too deep") from None
+    if wrong := mistakes(table, Config):
+        raise ConfigError("\n".join(f"{file}: {each}" for each in wrong))
     try:
         config = _with_default_listeners(msgspec.convert(table, Config), table)
         _listeners(config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{file}: {_readable(error)}") from None
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return config
-
-
-def _readable(error: msgspec.ValidationError) -> str:
-    """`key: what is wrong`, where msgspec writes "what is wrong - at `$.key`"."""
-    what, _, where = str(error).partition(" - at `$.")
-    where = where.rstrip("`")
-    unknown = _UNKNOWN_KEY.fullmatch(what)
-    if unknown is not None:
-        known = TABLES[where.partition("[")[0]].__struct_fields__
-        nearest = difflib.get_close_matches(unknown[1], known, n=1)
-        what = f"unknown key `{unknown[1]}`"
-        what += f", the nearest known one is `{nearest[0]}`" if nearest else ""
-    what = f"{what}; bartizan-relay(8) lists every key"
-    return f"{where}: {what}" if where else what
 
 
 def _with_default_listeners(config: Config, given: Mapping[str, object]) -> Config:
@@ -208,9 +184,11 @@ def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
         where = f"agents[{number}]"
         address = _address(agents.listen, f"{where}.listen")
         if isinstance(address, TcpAddress) and agents.uids is not None:
-            raise ConfigError(f"{where}.uids: only a unix listener has them, found {address}")
+            raise ConfigError(f"{where}.uids: found with a tcp listener, expected with unix only")
         if isinstance(address, UnixAddress) and agents.proxy_from is not None:
-            raise ConfigError(f"{where}.proxy_from: only a tcp listener has it, found {address}")
+            raise ConfigError(
+                f"{where}.proxy_from: found with a unix listener, expected with tcp only"
+            )
         trusted = default_uids() if agents.uids is None else frozenset(agents.uids)
         proxies = _proxies(agents.proxy_from, f"{where}.proxy_from")
         listeners.append(ListenerPlan(address, trusted, proxies))
@@ -218,7 +196,9 @@ def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
         where = f"validators[{number}]"
         address = _address(validators.listen, f"{where}.listen")
         if isinstance(address, UnixAddress):
-            raise ConfigError(f"{where}.listen: expected tcp:host:port, found {address}")
+            raise ConfigError(
+                f"{where}.listen: found {found(validators.listen)}, expected tcp:host:port"
+            )
         proxies = _proxies(validators.proxy_from, f"{where}.proxy_from")
         listeners.append(ListenerPlan(address, None, proxies))
     return tuple(listeners)
@@ -226,14 +206,14 @@ def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
 
 def _proxies(texts: list[str] | None, where: str) -> tuple[Network, ...]:
     if texts == []:
-        raise ConfigError(f"{where}: nobody could connect; name a proxy, or leave the key out")
-    found: list[Network] = []
+        raise ConfigError(f"{where}: found nobody, expected a proxy, or no key where there is none")
+    proxies: list[Network] = []
     for number, text in enumerate(texts or ()):
         try:
-            found.append(parse_network(text))
+            proxies.append(parse_network(text))
         except AddressError as error:
-            raise ConfigError(f"{where}[{number}]: {error}, found {text!r}") from None
-    return tuple(found)
+            raise ConfigError(f"{where}[{number}]: found {found(text)}, {error}") from None
+    return tuple(proxies)
 
 
 def default_uids() -> frozenset[int]:
@@ -248,4 +228,4 @@ def _address(text: str, where: str) -> TcpAddress | UnixAddress:
     try:
         return parse(text)
     except AddressError as error:
-        raise ConfigError(f"{where}: {error}, found {text!r}") from None
+        raise ConfigError(f"{where}: found {found(text)}, {error}") from None

@@ -19,7 +19,7 @@ def parse_network(text: str) -> Network:
         network = None
     if network is None or "%" in text:
         raise AddressError("expected an address or a network, such as 10.0.0.5 or 2001:db8::/64")
-    if "/" in text and ipaddress.ip_interface(text).ip != network.network_address:
+    if ipaddress.ip_interface(text).ip != network.network_address:
         raise AddressError(f"expected the network, {network}, or the address alone")
     if network.prefixlen == 0:
         raise AddressError("expected the proxies' own addresses: everybody else could lie")

@@ -103,8 +103,8 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(tmp_path: Path) -> None
     result = run("serve", "--config", file)
     assert result.exit_code == EXIT_CONFIG
     assert result.stderr == (
-        f"bartizan-relay: {file}: limits.hold: Expected `float`, got `bool`; "
-        "bartizan-relay(8) lists every key\n"
+        f"bartizan-relay: {file}: limits.hold: "
+        "found true, expected a number, more than 0 to 86,400\n"
     )
 
 

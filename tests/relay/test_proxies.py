@@ -75,6 +75,11 @@ def test_what_is_no_proxy_is_said_to_be_none(text: str, said: str) -> None:
         parse_network(text)
 
 
+def test_a_wide_network_is_one() -> None:
+    """Though IPv6's forms of IPv4 addresses are in it, which no peer has."""
+    assert not listed(peer("::ffff:10.0.0.5"), (parse_network("::/64"),))
+
+
 @given(st.text() | st.from_regex(r"[0-9a-f:./%]{0,30}"))
 def test_any_text_is_a_network_or_one_error(text: str) -> None:
     try:

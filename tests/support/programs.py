@@ -163,7 +163,7 @@ async def installation(
             await agent.logged("agent up")
             await agent.logged("link up")
             device = Device(folder / "device")
-            await _enroll(
+            await enroll(
                 host.command(agent_program, "enroll", USER, "--json", "--config", agent_file),
                 device,
             )
@@ -171,7 +171,7 @@ async def installation(
             yield Installation(relay, agent, device, module, socket)
 
 
-async def _enroll(command: Sequence[str], device: Device) -> None:
+async def enroll(command: Sequence[str], device: Device) -> None:
     """Carries the code from the host to the device, as a person does with a camera."""
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     assert process.stdout is not None

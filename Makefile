@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages check coverage test fuzz bench lock clean
+.PHONY: all run environment module packages check coverage test fuzz bench attack lock clean
 
 all: environment module
 
@@ -87,6 +87,10 @@ fuzz: $(FUZZ)/.made
 
 bench: environment module
 	$(BIN)/python -m bench.run
+
+# SHORT=1: below a minute.
+attack: environment
+	$(BIN)/python -m bench.attack
 
 # ---- upkeep ------------------------------------------------------------------------------------
 

@@ -13,11 +13,11 @@ from bench.programs import ROOT, transit_environment
 _PEER: Final = "magic-wormhole-transit-relay"
 
 
-def circumstances() -> dict[str, Any]:
-    """`changed`: the sources differ from those of the commit."""
+def circumstances(*, peer: bool = True) -> dict[str, Any]:
+    """`changed`: the sources differ from those of the commit. `peer`: it was measured, too."""
     return {
         "machine": _machine(),
-        "versions": _versions(),
+        "versions": _versions() | (_versions_of_peer() if peer else {}),
         "commit": _git("rev-parse", "HEAD"),
         "changed": bool(_git("status", "--porcelain", "--", "relay", "protocol", "bench/*.c")),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,18 +40,20 @@ def _machine() -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     own = {name: version(name) for name in ("trio", "msgpack", "msgspec", "cryptography")}
-    ask = f"from importlib.metadata import version as v; print(v({_PEER!r}), v('twisted'))"
-    python = transit_environment() / "bin" / "python"
-    peer = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    its_own, twisted = peer.stdout.split()
     compiler = subprocess.run(["cc", "--version"], check=True, capture_output=True, text=True)
     return {
         "python": platform.python_version(),
         **own,
-        _PEER: its_own,
-        "twisted": twisted,
         "cc": compiler.stdout.splitlines()[0],
     }
+
+
+def _versions_of_peer() -> dict[str, str]:
+    ask = f"from importlib.metadata import version as v; print(v({_PEER!r}), v('twisted'))"
+    python = transit_environment() / "bin" / "python"
+    peer = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    its_own, twisted = peer.stdout.split()
+    return {_PEER: its_own, "twisted": twisted}
 
 
 def _git(*arguments: str) -> str:

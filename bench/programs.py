@@ -16,6 +16,7 @@ _SOURCES: Final = {
     "floor_links": ("floor_links.c",),
     "direct": ("direct.c",),
     "load": ("load.c", "agents.c", "parties.c"),
+    "attack": ("attack.c",),
 }
 _FLAGS: Final = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror")
 

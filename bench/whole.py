@@ -116,12 +116,12 @@ async def _installed(folder: Path) -> AsyncIterator[Path]:
         async with daemon([agent_program, "serve", "--config", str(agent_file)]) as agent:
             await agent.logged("link up")
             enroll = [agent_program, "enroll", getpass.getuser(), "--json"]
-            await _enroll(Device(folder / "device"), [*enroll, "--config", str(agent_file)])
+            await enroll_device(Device(folder / "device"), [*enroll, "--config", str(agent_file)])
             yield socket
 
 
-async def _enroll(device: Device, command: list[str]) -> None:
-    """Carries the code from the host to the device."""
+async def enroll_device(device: Device, command: list[str]) -> None:
+    """Carries the code from the host, where `command` shows it in JSON, to the device."""
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     assert process.stdout is not None
     async with process.stdout:

@@ -27,6 +27,7 @@ enum {
 
 enum message {
     HELLO = 0,
+    ATTACH = 2,
     ATTACHED = 3,
     AUTH_REQUEST = 4,
     QUEUED = 5,

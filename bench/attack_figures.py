@@ -1,0 +1,141 @@
+"""pure. From what was seen during an attack to what is asserted of it."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+LEAST_SHARE: Final = 0.999
+"""Of the honest sign-ons during an attack, that go through."""
+MOST_GROWTH_SECONDS: Final = 1.0
+"""Of their p99, against a calm time."""
+MOST_MEMORY_RATIO: Final = 1.1
+"""Of the memory's peak in the second round of the same waves, to that in the first."""
+PERIOD_SECONDS: Final = 10.0
+MOST_LINES: Final = 1
+"""Of one kind in the log, in any PERIOD_SECONDS."""
+CLOCK_SECONDS: Final = 0.1
+"""How much too early a line may be: the log's clock is not that of the relay's deadlines."""
+
+_HONEST: Final = {
+    ("request ended", "done"),
+    ("link up", ""),
+    ("relay up", ""),
+}
+"""Lines that honest ends make: one for each of them is what a log is for."""
+
+Kind = tuple[str, str]
+"""Event and outcome of a line in the log."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Something that must hold, and what was found."""
+
+    what: str
+    bound: str
+    found: str
+    holds: bool
+
+
+class Honest(msgspec.Struct, frozen=True):
+    """Of some honest sign-ons: how many, how many went through, how long those took in ms."""
+
+    sign_ons: int
+    succeeded: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    troubles: dict[str, int]
+
+    @classmethod
+    def of(cls, seconds: Iterable[float], troubles: Iterable[str]) -> "Honest":
+        """`seconds` of those that went through, `troubles` of the others."""
+        times = [1e3 * each for each in seconds]
+        counted: dict[str, int] = {}
+        for trouble in troubles:
+            counted[trouble] = counted.get(trouble, 0) + 1
+        p50, p99, most = (round(percentile(times, share), 3) for share in (0.5, 0.99, 1.0))
+        total = len(times) + sum(counted.values())
+        return cls(total, len(times), p50, p99, most, counted)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The least value that `share` of all do not exceed; NaN of none."""
+    if not values:
+        return math.nan
+    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
+
+
+def most_lines(lines: Iterable[Mapping[str, Any]]) -> dict[Kind, int]:
+    """Of each kind that strangers caused, the most in any PERIOD_SECONDS."""
+    times: dict[Kind, list[float]] = {}
+    for line in lines:
+        kind = (str(line["event"]), str(line.get("outcome", "")))
+        if kind not in _HONEST:
+            times.setdefault(kind, []).append(float(line.get("time", 0.0)))
+    return {kind: _most_in_period(sorted(each)) for kind, each in sorted(times.items())}
+
+
+def _most_in_period(times: Sequence[float]) -> int:
+    most = first = 0
+    for last, time in enumerate(times):
+        while time - times[first] >= PERIOD_SECONDS - CLOCK_SECONDS:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def criteria(
+    calm: Honest,
+    attacked: Honest,
+    whole_troubles: Sequence[str],
+    peaks: Sequence[int],
+    survived: bool,
+    lines: Mapping[Kind, int],
+) -> list[Criterion]:
+    """`peaks`: bytes in each of two rounds of waves."""
+    share = attacked.succeeded / attacked.sign_ons
+    growth = (attacked.p99_ms - calm.p99_ms) / 1e3
+    first, second = peaks
+    worst = max(lines.values(), default=0)
+    whole = sum(not each for each in whole_troubles)
+    return [
+        Criterion(
+            "honest sign-ons that succeed",
+            f">= {LEAST_SHARE:.1%}",
+            f"{share:.2%} ({attacked.succeeded} of {attacked.sign_ons})",
+            share >= LEAST_SHARE,
+        ),
+        Criterion(
+            "growth of their p99 against calm, s",
+            f"<= {MOST_GROWTH_SECONDS:g}",
+            f"{growth:.3f}",
+            growth <= MOST_GROWTH_SECONDS,  # not NaN
+        ),
+        Criterion(
+            "whole sign-ons with real programs that succeed",
+            "all",
+            f"{whole} of {len(whole_troubles)}",
+            0 < whole == len(whole_troubles),
+        ),
+        Criterion("the relay lives under its limit of memory", "yes", _yes(survived), survived),
+        Criterion(
+            "memory's peak in the second round, to the first",
+            f"<= {MOST_MEMORY_RATIO:g}",
+            f"{second / first:.3f}",
+            second <= MOST_MEMORY_RATIO * first,
+        ),
+        Criterion(
+            f"lines of a kind in {PERIOD_SECONDS:g} s of the log",
+            f"<= {MOST_LINES}",
+            str(worst),
+            worst <= MOST_LINES,
+        ),
+    ]
+
+
+def _yes(it_is: bool) -> str:
+    return "yes" if it_is else "no"

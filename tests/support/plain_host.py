@@ -11,11 +11,14 @@ from tests.support.programs import VALIDATION, Installation, installation
 from validator.keystore import KeyStore
 
 
+@dataclass(frozen=True)
 class PlainHost(SystemHost):
-    """Its commands run in no namespace."""
+    """Its commands run in no namespace; `prefix` comes before each, something that starts it."""
+
+    prefix: tuple[str, ...] = ()
 
     def command(self, *argv: str | Path) -> list[str]:
-        return [str(word) for word in argv]
+        return [*self.prefix, *map(str, argv)]
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,21 @@ class Programs:
 
 
 @asynccontextmanager
-async def programs(folder: Path, *, validation: float = VALIDATION) -> AsyncIterator[Programs]:
-    """Everything with state in `folder`; the device was enrolled through the relay."""
-    async with installation(PlainHost(folder, folder), folder, validation=validation) as parts:
+async def programs(
+    folder: Path,
+    *,
+    validation: float = VALIDATION,
+    relay_prefix: tuple[str, ...] = (),
+    agent_prefix: tuple[str, ...] = (),
+) -> AsyncIterator[Programs]:
+    """Everything with state in `folder`; the device was enrolled through the relay.
+
+    The prefixes come before the commands of relay and agent.
+    """
+    host = PlainHost(folder, folder, agent_prefix)
+    async with installation(
+        host, folder, validation=validation, relay_prefix=relay_prefix
+    ) as parts:
         with KeyStore(parts.device.folder) as store:
             (record,) = store.listing().records
         yield Programs(parts, Phone(record, device_id=1))

@@ -137,9 +137,16 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def installation(
-    host: SystemHost, folder: Path, *, validation: float = VALIDATION
+    host: SystemHost,
+    folder: Path,
+    *,
+    validation: float = VALIDATION,
+    relay_prefix: Sequence[str] = (),
 ) -> AsyncIterator[Installation]:
-    """Starts everything with state in `folder`, which all users of the host can enter."""
+    """Starts everything with state in `folder`, which all users of the host can enter.
+
+    `relay_prefix` comes before the relay's command: something that starts it.
+    """
     relay_file, agent_file = folder / "relay.toml", folder / "agent.toml"
     links, socket = folder / "links.sock", folder / "pam.sock"
     validators = f"127.0.0.1:{free_port()}"
@@ -148,7 +155,13 @@ async def installation(
         f'validators = [{{listen = "tcp:{validators}"}}]\n'
         'log = {format = "json"}\n'
     )
-    relay_command = [str(BIN / "bartizan-relay"), "serve", "--config", str(relay_file)]
+    relay_command = [
+        *relay_prefix,
+        str(BIN / "bartizan-relay"),
+        "serve",
+        "--config",
+        str(relay_file),
+    ]
     async with daemon(relay_command) as relay:
         await relay.logged("relay up")
         agent_file.write_text(

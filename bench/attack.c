@@ -257,8 +257,8 @@ static void trickle_all(uint64_t passed) {
 static void attack(uint64_t nanoseconds, uint64_t most) {
     const uint64_t start = now_ns();
     uint64_t passed = 0;
-    while (passed < nanoseconds && attempted < most) {
-        bool room = true;
+    while (passed < nanoseconds) {
+        bool room = attempted < most; /* else they stay to the end */
         for (int i = 0; i < BURST && room && attempted < most; i++) {
             room = come();
         }
@@ -267,10 +267,6 @@ static void attack(uint64_t nanoseconds, uint64_t most) {
         if (kind == TRICKLE) {
             trickle_all(passed);
         }
-    }
-    while (passed < nanoseconds) { /* they stay to the end */
-        look(10);
-        passed = now_ns() - start;
     }
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);

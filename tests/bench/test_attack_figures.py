@@ -74,7 +74,7 @@ def line(event: str, time: float, **more: str) -> dict[str, Any]:
 
 
 def test_lines_of_one_kind_are_counted_in_any_ten_seconds() -> None:
-    ends = [line("strangers", time, outcome="silent") for time in (0.0, 9.95, 15.0, 19.8, 29.8)]
+    ends = [line("strangers", time, outcome="silent") for time in (0.0, 9.95, 15.0, 19.9, 30.0)]
     assert most_lines(ends) == {("strangers", "silent"): 2}
 
 

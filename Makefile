@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages check coverage test fuzz bench attack lock clean
+.PHONY: all run environment module packages deb check coverage test fuzz bench attack lock clean
 
 all: environment module
 
@@ -45,6 +45,12 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 module: | packages
 	@$(MAKE) --no-print-directory --silent -C pam_agent/module
 
+# ---- packages ----------------------------------------------------------------------------------
+# For Debian 12, with an SBOM, into build/deb; docs/operator.md is how they are used.
+
+deb: environment
+	@deploy/packages/build
+
 # ---- checks ------------------------------------------------------------------------------------
 
 check: $(VENV)/.dev module
@@ -52,6 +58,7 @@ check: $(VENV)/.dev module
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy deploy/demo
+	$(BIN)/mypy deploy/packages/sbom.py
 	$(BIN)/lint-imports
 	.ci/documents
 

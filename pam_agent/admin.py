@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from socket import socket
 from typing import Final
 
 import structlog
@@ -64,10 +65,17 @@ class Admin:
         self._allowed = frozenset({0, os.geteuid()})
 
     async def serve(
-        self, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self,
+        path: Path,
+        given: socket | None = None,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Listen on `path` until cancelled. Raises ListenError before it has started."""
-        async with unix_listener(path, MODE) as listener:
+        """Listen on `path` until cancelled, by the socket `given` if there is one.
+
+        Raises ListenError before it has started.
+        """
+        async with unix_listener(path, MODE, given) as listener:
             task_status.started()
             await serve_connections(listener, self.serve_one, MOST_CONNECTIONS)
 

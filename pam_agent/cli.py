@@ -6,11 +6,11 @@ listened on; 4 no daemon answers.
 """
 
 import pwd
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -18,8 +18,11 @@ import click
 import msgspec
 import trio
 
-from pam_agent import logs
+from daemons import systemd
+from daemons.supervision import SupervisionError
+from pam_agent import logs, service
 from pam_agent.accounts import Accounts
+from pam_agent.activation import activated
 from pam_agent.admin_client import RefusedError, UnreachableError, ask
 from pam_agent.admin_wire import (
     MAX_ACCOUNT,
@@ -34,7 +37,6 @@ from pam_agent.admin_wire import (
 from pam_agent.config import DEFAULT_PATH, ConfigError, load
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.schema import FILE_NAME, StoreError
-from pam_agent.server import serve as serve_agent
 from pam_agent.settings import Config
 from pam_agent.terminal import FAILURES, config_summary, device_table, show_event
 from pam_agent.unix_listener import ListenError
@@ -73,7 +75,7 @@ def _errors() -> Iterator[None]:
     """What can go wrong, as one line on standard error and an exit code."""
     try:
         yield
-    except (ConfigError, StoreError, ListenError) as error:
+    except (ConfigError, StoreError, ListenError, SupervisionError) as error:
         _fail(str(error), EXIT_BAD_SETUP)
     except UnreachableError as error:
         _fail(str(error), EXIT_UNREACHABLE)
@@ -90,12 +92,14 @@ def _fail(message: str, code: int) -> NoReturn:
 @main.command()
 @_config_option
 def serve(path: Path | None) -> None:
-    """Run the daemon in the foreground, until SIGTERM or SIGINT."""
+    """Run the daemon in the foreground, until SIGTERM or SIGINT; SIGHUP reads FILE again."""
     with _errors():
+        told = systemd.take()
         config = load(path)
         logs.configure(config.log)
+        given = activated(told, config)
         try:
-            trio.run(_until_signalled, config)
+            trio.run(service.run, config, partial(load, path), systemd.Manager(told), given)
         except BaseExceptionGroup as group:
             expected, others = group.split((StoreError, ListenError))
             if expected is None or others is not None:
@@ -113,15 +117,6 @@ def check_config(file: Path | None, path: Path | None) -> None:
     click.echo(f"{file or path or DEFAULT_PATH}: no mistake found")
     for row in config_summary(config):
         click.echo(row)
-
-
-async def _until_signalled(config: Config) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve_agent, config)
-            async for _ in signals:
-                nursery.cancel_scope.cancel()
-                break
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

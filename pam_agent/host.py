@@ -11,9 +11,11 @@ from pam_agent.relay_link import RelayLink
 from pam_agent.waiting import Calls, Waiting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Host:
-    """`clock` gives seconds that go on while the host sleeps (CLOCK_BOOTTIME), for deadlines;
+    """As it was when a sign-on began: a new configuration makes another one.
+
+    `clock` gives seconds that go on while the host sleeps (CLOCK_BOOTTIME), for deadlines;
     `wall_clock` Unix seconds, for records and display."""
 
     label: str

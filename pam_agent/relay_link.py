@@ -91,7 +91,7 @@ class RelayLink:
         """`relay_key` (32 bytes) is needed on TCP. `clock` as for the sign-ons' deadlines."""
         self.address: Final = address
         self.protocol: Final = AgentLink(shard)
-        self._relay_key: Final = relay_key
+        self.relay_key: Final = relay_key
         self._own_key: Final = own_key
         self._clock: Final = clock
         self._handles: dict[RelayRequest, RequestHandle] = {}
@@ -99,7 +99,8 @@ class RelayLink:
         self._connection = trio.CancelScope()
         self._up_since = 0.0
         self._reason = ""
-        self._log = structlog.get_logger().bind(relay=str(address))
+        # Not bound yet: a new configuration may change what is logged.
+        self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger(relay=str(address))
 
     @property
     def requests(self) -> int:
@@ -135,6 +136,12 @@ class RelayLink:
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
+        try:
+            await self._connect_for_ever()
+        finally:
+            self.protocol.disconnected()  # whoever still looks at it sees that it is down
+
+    async def _connect_for_ever(self) -> None:
         retries = Retries()
         told = False
         while True:
@@ -162,7 +169,7 @@ class RelayLink:
         """One connection, until it is over."""
         by_key = isinstance(self.address, TcpAddress)
         handshake = AgentHandshake(
-            self._own_key if by_key else None, self._relay_key if by_key else None
+            self._own_key if by_key else None, self.relay_key if by_key else None
         )
         self.protocol.connected(handshake, self._clock())
         self._reason = ""

@@ -29,8 +29,17 @@ class ListenError(Exception):
 
 
 @asynccontextmanager
-async def unix_listener(path: Path, mode: int) -> AsyncIterator[trio.SocketListener]:
-    """Listen on `path` with `mode`; its file goes when the listener goes. Raises ListenError."""
+async def unix_listener(
+    path: Path, mode: int, given: socket.socket | None = None
+) -> AsyncIterator[trio.SocketListener]:
+    """Listen on `path` with `mode`; its file goes when the listener goes. Raises ListenError.
+
+    `given` is a socket that somebody else listens on already: then its file and mode are theirs.
+    """
+    if given is not None:
+        async with trio.SocketListener(trio.socket.from_stdlib_socket(given)) as listener:
+            yield listener
+        return
     try:
         listening, identity = _listen(path, mode)
     except OSError as error:

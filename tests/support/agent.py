@@ -10,6 +10,7 @@ from typing import Any
 import trio
 
 from pam_agent import server
+from pam_agent.agent import Agent
 from pam_agent.host import Host
 from pam_agent.policy import Timers
 from pam_agent.server import boot_time
@@ -25,13 +26,18 @@ QUICK = Timers(queue=2.0, validation=20.0, acknowledgement=10.0, sign_on=60.0, c
 
 @dataclass
 class RunningAgent:
-    """The host as the agent knows it, and how to reach it."""
+    """The agent in this process, and how to reach it."""
 
-    host: Host
+    agent: Agent
     config: Config
     scope: trio.CancelScope
     """Cancelled to stop the agent."""
     stopped: trio.Event
+
+    @property
+    def host(self) -> Host:
+        """As the next sign-on finds it."""
+        return self.agent.host
 
     def call(self, user: str = "alice", **fields: Any) -> AbstractAsyncContextManager[Caller]:
         """A caller of PAM, whose start record with these `fields` is sent."""
@@ -89,12 +95,12 @@ async def start_agent(
     scope = trio.CancelScope()
     stopped = trio.Event()
 
-    async def run(*, task_status: trio.TaskStatus[Host]) -> None:
+    async def run(*, task_status: trio.TaskStatus[Agent]) -> None:
         with scope:
             await server.serve(config, clock=clock, task_status=task_status)
         stopped.set()
 
-    known: Host = await nursery.start(run)
+    known: Agent = await nursery.start(run)
     return RunningAgent(known, config, scope, stopped)
 
 

@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages deb check coverage test fuzz bench attack lock clean
+.PHONY: all run environment module packages deb check coverage test fuzz bench attack reference lock clean
 
 all: environment module
 
@@ -58,6 +58,8 @@ check: $(VENV)/.dev module
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy deploy/demo
+	$(BIN)/mypy docs/reference.py
+	$(BIN)/python docs/reference.py --check
 	$(BIN)/mypy deploy/packages/sbom.py
 	$(BIN)/lint-imports
 	.ci/documents
@@ -100,6 +102,10 @@ attack: environment
 	$(BIN)/python -m bench.attack
 
 # ---- upkeep ------------------------------------------------------------------------------------
+
+# docs/reference-*.md and deploy/*.toml, from the docstrings of the settings.
+reference: environment
+	$(BIN)/python docs/reference.py
 
 lock: $(VENV)/.dev
 	$(PIP) install pip-tools

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     multiple,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 
 from protocol.frames import encode_frame
@@ -43,6 +44,11 @@ from tests.relay.pure_relay import SIGN_ON_ID, UID, AgentEnd, PureRelay, Validat
 HOLD = 5.25
 LIFETIME = 50.5
 STEP = 0.9
+
+STEPS = 100_000
+HISTORIES = 1500
+LONGEST_HISTORY = 80
+
 LIMITS: dict[str, Any] = {
     "links": 4,
     "requests": 3,
@@ -95,12 +101,16 @@ picks = st.integers(0, 9)
 
 
 class BrokerMachine(RuleBasedStateMachine):
+    steps: ClassVar[int] = 0
+    """Taken so far by all, the first of each not counted."""
+
     links: ClassVar[Bundle[ModelLink]] = Bundle("links")
     validators: ClassVar[Bundle[ModelValidator]] = Bundle("validators")
 
     @initialize(stall=st.sampled_from([3.3, 30.5]))
     def start(self, stall: float) -> None:
         """A stall may be shorter or longer than the hold."""
+        BrokerMachine.steps -= 1
         self.stall = stall
         self.relay = PureRelay(stall=stall, **LIMITS)
         self.relay.now = 1000.1
@@ -444,6 +454,10 @@ class BrokerMachine(RuleBasedStateMachine):
             validator.expected.clear()
 
     @invariant()
+    def count(self) -> None:
+        BrokerMachine.steps += 1
+
+    @invariant()
     def no_counter_drifts(self) -> None:
         broker = self.relay.broker
         assert len(broker.requests) == len(self.requests)
@@ -472,5 +486,11 @@ class BrokerMachine(RuleBasedStateMachine):
         assert not any(empty)
 
 
-TestBroker = BrokerMachine.TestCase
-TestBroker.settings = settings(max_examples=3 * settings().max_examples, stateful_step_count=80)
+def test_the_broker_does_what_the_model_does_for_100_000_steps() -> None:
+    """Most histories are as long as they may be. Longer ones are slower, and find no more."""
+    histories = settings(
+        max_examples=max(HISTORIES, settings().max_examples), stateful_step_count=LONGEST_HISTORY
+    )
+    BrokerMachine.steps = 0
+    run_state_machine_as_test(BrokerMachine, settings=histories)
+    assert BrokerMachine.steps >= STEPS

@@ -47,9 +47,9 @@ class Broker:
 
     # ---- agents' links ---------------------------------------------------------------------------
 
-    def link_opened(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link:
+    def link_opened(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link | None:
         """`peer` is a uid on a Unix socket, where one of `trusted` may come; elsewhere a key must
-        be proved."""
+        be proved. None: its source is refused, reset it."""
         return self.links.open(peer, trusted, now)
 
     def link_bytes(self, link: Link, data: bytes, now: float) -> None:
@@ -61,8 +61,8 @@ class Broker:
 
     # ---- validators ------------------------------------------------------------------------------
 
-    def validator_opened(self, peer: Peer, now: float) -> Validator:
-        """A connection has come to a validators' listener."""
+    def validator_opened(self, peer: Peer, now: float) -> Validator | None:
+        """A connection has come to a validators' listener. None: refused, reset it."""
         return self.door.open(peer, now)
 
     def validator_bytes(self, validator: Validator, data: bytes, now: float) -> None:

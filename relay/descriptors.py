@@ -11,7 +11,7 @@ SPARE: Final = 64
 
 def needed(limits: Limits) -> int:
     """Descriptors of a relay at all its caps."""
-    return limits.links + limits.unpaired + limits.transactions + SPARE
+    return limits.links + limits.incomplete + limits.held + limits.transactions + SPARE
 
 
 def provide(count: int) -> int:

@@ -15,6 +15,7 @@ from protocol.errors import ProtocolError
 from protocol.frames import decode_preface
 from protocol.limits import PREFACE_LENGTH
 from protocol.messages import FROM_VALIDATOR
+from relay.admission import Admission
 from relay.effects import Effects
 from relay.ends import Fate, Validator, ValidatorState
 from relay.limits import Limits
@@ -24,44 +25,73 @@ from relay.records import ValidatorEnded, between
 
 
 class Door:
-    """Bounded: at the cap the oldest one goes."""
+    """Two pools, each bounded: one of the incomplete, who have not asked yet, and one of the held.
+
+    At a pool's cap the oldest in it goes, and never the newcomer. So who only connects, or asks at
+    random, presses upon their like, and who asks for a waiting request passes them all.
+    """
 
     def __init__(self, limits: Limits, effects: Effects, jitter: Callable[[], float]) -> None:
         """`jitter` gives numbers of 0 to 1."""
         self._limits: Final = limits
         self._effects: Final = effects
         self._jitter: Final = jitter
-        self._unpaired: Final[dict[Validator, None]] = {}
+        self._admission: Final = Admission(limits)
+        self._incomplete: Final[dict[Validator, None]] = {}
+        self._held: Final[dict[Validator, None]] = {}
         self._unmatched: Final[dict[bytes, dict[Validator, None]]] = {}
 
-    def __len__(self) -> int:
-        """Validators that are in no transaction."""
-        return len(self._unpaired)
+    @property
+    def incomplete(self) -> int:
+        """Validators that have not said yet what they want."""
+        return len(self._incomplete)
 
-    def open(self, peer: Peer, now: float) -> Validator:
+    @property
+    def held(self) -> int:
+        """Validators that wait for their request, or for their reset."""
+        return len(self._held)
+
+    def open(self, peer: Peer, now: float) -> Validator | None:
+        """None when its source is refused."""
+        visit = self._admission.admit(peer, now)
+        if visit is None:
+            refused = ValidatorEnded(
+                outcome=ValidatorOutcome.REFUSED, source=peer.network_text, lasted=0.0
+            )
+            self._effects.records.append(refused)
+            return None
         limits = self._limits
         release = now + limits.hold + limits.hold_jitter * self._jitter()
-        validator = Validator(peer, now, release)
+        validator = Validator(peer, visit, now, release)
         self._effects.deadlines.add(validator, release)
-        if len(self._unpaired) >= limits.unpaired:
-            self.leave(next(iter(self._unpaired)), ValidatorOutcome.EVICTED, now)
-        self._unpaired[validator] = None
+        self._enter(self._incomplete, limits.incomplete, validator, now)
         return validator
+
+    def _enter(
+        self, pool: dict[Validator, None], most: int, validator: Validator, now: float
+    ) -> None:
+        if len(pool) >= most:
+            self.leave(next(iter(pool)), ValidatorOutcome.EVICTED, now)
+        pool[validator] = None
 
     def read_tag(self, validator: Validator, data: bytes, now: float) -> bytes | None:
         """The tag it asks for, or None when more bytes are needed or it was no good."""
         validator.reader.feed(data)
         try:
-            return _tag(validator)
+            tag = _tag(validator)
         except ProtocolError:
             self.put_out(validator, ValidatorOutcome.MALFORMED, now)
             return None
+        if tag is not None:
+            validator.tag = tag
+        return tag
 
-    def wait(self, validator: Validator, tag: bytes) -> None:
+    def wait(self, validator: Validator, tag: bytes, now: float) -> None:
         """No request waits under its tag, but one may yet come."""
+        del self._incomplete[validator]
+        self._enter(self._held, self._limits.held, validator, now)
         validator.state = ValidatorState.UNMATCHED
         validator.outcome = ValidatorOutcome.UNMATCHED
-        validator.tag = tag
         self._unmatched.setdefault(tag, {})[validator] = None
         self._effects.touched.add(validator)
 
@@ -75,22 +105,23 @@ class Door:
 
     def take(self, validator: Validator) -> None:
         """It goes into a transaction."""
-        self._forget(validator)
-        del self._unpaired[validator]
+        self._remove(validator)
 
     def put_out(self, validator: Validator, outcome: ValidatorOutcome | None, now: float) -> None:
         """This validator was no good. It learns nothing, and that always at the same moment.
 
         `outcome` is None when its transaction's record says all there is to say.
         """
-        self._unpaired[validator] = None
+        self._incomplete.pop(validator, None)
         validator.state = ValidatorState.HELD
         validator.outcome = outcome
         validator.out.clear()
         self._effects.touched.add(validator)
         if validator.answered or now >= validator.release:
             self.dismiss(validator, outcome, now)
-        elif validator.deadline != validator.release:
+            return
+        self._enter(self._held, self._limits.held, validator, now)
+        if validator.deadline != validator.release:
             self._effects.arm(validator, validator.release)
 
     def look(self, validator: Validator, now: float) -> None:
@@ -107,27 +138,36 @@ class Door:
 
     def dismiss(self, validator: Validator, outcome: ValidatorOutcome | None, now: float) -> None:
         """Reset it now."""
-        self._forget(validator)
+        self._remove(validator)
         if outcome is not None:
             lasted = between(validator.opened, now)
             source = validator.peer.network_text
             self._effects.records.append(ValidatorEnded(outcome, source, lasted))
-        self.finish(validator, Fate.RESET)
+        self.finish(validator, Fate.RESET, now)
 
-    def finish(self, validator: Validator, fate: Fate) -> None:
-        """Its end, recorded elsewhere."""
-        self._unpaired.pop(validator, None)
+    def finish(self, validator: Validator, fate: Fate, now: float) -> None:
+        """The end of one that is in no pool, recorded elsewhere."""
+        if not validator.answered:
+            validator.visit.cost(self._price(validator), now)
         self._effects.deadlines.remove(validator, validator.deadline)
         self._effects.touched.add(validator)
         validator.state = ValidatorState.ENDED
         validator.fate = fate
 
+    def _price(self, validator: Validator) -> float:
+        """Of one that was never answered. By what it did itself, and not by what became of it."""
+        if validator.outcome is ValidatorOutcome.MALFORMED:
+            return self._limits.malformed_price
+        return self._limits.unmatched_price if validator.tag else self._limits.silent_price
+
     def stop(self, now: float) -> None:
-        for validator in list(self._unpaired):
+        for validator in [*self._incomplete, *self._held]:
             self.leave(validator, ValidatorOutcome.DRAINED, now)
 
-    def _forget(self, validator: Validator) -> None:
-        """Nobody finds it by its tag any more."""
+    def _remove(self, validator: Validator) -> None:
+        """It is in no pool, and nobody finds it by its tag any more."""
+        self._incomplete.pop(validator, None)
+        self._held.pop(validator, None)
         if validator.state is ValidatorState.UNMATCHED:
             waiting = self._unmatched[validator.tag]
             del waiting[validator]

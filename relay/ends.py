@@ -10,6 +10,7 @@ from typing import Final
 from protocol.agent_auth import RelayHandshake
 from protocol.frames import FrameReader
 from protocol.limits import MAX_FRAME, MAX_LINK_FRAME, MAX_UNKNOWN_FRAME
+from relay.admission import Visit
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
 
@@ -50,11 +51,14 @@ class Link:
         "reader",
         "requests",
         "state",
+        "visit",
     )
 
-    def __init__(self, peer: Peer | int, now: float) -> None:
+    def __init__(self, peer: Peer | int, visit: Visit | None, now: float) -> None:
         """`peer` is where it comes from, or the uid that the kernel says it has."""
         self.peer: Final = peer
+        self.visit: Final = visit
+        """None on a Unix socket, where nobody is counted."""
         self.opened: Final = now
         self.heard = now
         self.deadline = now
@@ -111,10 +115,12 @@ class Validator:
         "state",
         "tag",
         "transaction",
+        "visit",
     )
 
-    def __init__(self, peer: Peer, now: float, release: float) -> None:
+    def __init__(self, peer: Peer, visit: Visit, now: float, release: float) -> None:
         self.peer: Final = peer
+        self.visit: Final = visit
         self.opened: Final = now
         self.release: Final = release
         self.deadline = release
@@ -122,6 +128,7 @@ class Validator:
         self.state = ValidatorState.PREFACE
         self.reader = FrameReader(MAX_UNKNOWN_FRAME)
         self.tag = b""
+        """What it asked for, empty before."""
         self.transaction: Transaction | None = None
         self.answered = False
         """Whether the agent has answered it: it is no stranger, and has been sent something."""

@@ -6,6 +6,8 @@ import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
+Price = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,8 +33,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     longest_ttl: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 600
     """Life of a request: an enrolment's 10 minutes is the longest there is."""
 
-    unpaired: Count = 4096
-    """Validators' connections that are not paired. At the cap the oldest one goes."""
+    incomplete: Count = 4096
+    """Validators that have not said yet what they want. At the cap the oldest one goes: at ten
+    thousand newcomers a second an honest one has 400 ms for its first 40 bytes, which its own
+    system sends along with the connection."""
+
+    held: Count = 4096
+    """Validators that wait for their request or, being no good, for their reset. At the cap the
+    oldest one goes. Four thousand relogins may so wait out a relay's restart."""
 
     hold: Seconds = 5.0
     """From accept to the reset of a validator that was no good. Long enough to bridge a relay's
@@ -52,6 +60,47 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     send_timeout: Seconds = 10.0
     """Bytes that a validator does not take: longer than a phone's change of network."""
+
+    source_rate: Rate = 10.0
+    """Debt that drains in a second, for one source: an IPv4 address or an IPv6 /64. A connection
+    costs 1 until it is answered, and nothing then. So an office behind one address is not counted
+    at all as long as its sign-ons are good."""
+
+    source_burst: Count = 300
+    """Debt at which newcomers of a source are refused: some hundred users of an office who all
+    mistype on one Monday morning."""
+
+    network_rate: Rate = 50.0
+    """The same for a network, an IPv4 /24 or an IPv6 /48: five sources at their limit."""
+
+    network_burst: Count = 1500
+    """The same."""
+
+    unanswered_per_source: Count = 256
+    """Connections of one source that no agent has answered yet. An honest one is answered within a
+    round trip."""
+
+    unanswered_per_network: Count = 1024
+    """The same for a network: a quarter of the places for those that are incomplete."""
+
+    silent_price: Price = 3.0
+    """What a connection costs in the end that never said what it wants: a scanner, or a user whose
+    network went away."""
+
+    unmatched_price: Price = 2.0
+    """What one costs that named a tag and was never answered, whatever the reason: a user who
+    mistyped or came late, and who guesses. It is one price so that no refusal tells what became of
+    a tag."""
+
+    malformed_price: Price = 10.0
+    """What one costs that spoke another language: no validator and no agent ever does."""
+
+    longest_refusal: Seconds = 60.0
+    """The time after which any source is let in again that has left off: no debt grows beyond."""
+
+    sources: Count = 65_536
+    """Sources that are remembered, and networks: below 25 MiB of memory for each of both. Settled
+    ones are forgotten first, then those that came longest ago."""
 
     drain: Seconds = 10.0
     """From the signal to stop until running transactions are cut off."""

@@ -28,6 +28,7 @@ from protocol.messages import (
     Pong,
     Reject,
 )
+from relay.admission import Admission
 from relay.effects import Effects
 from relay.ends import Fate, Link, LinkState
 from relay.limits import Limits
@@ -54,6 +55,7 @@ class Links:
         self._requests: Final = requests
         self._key: Final = key
         self._agents: Final = agents
+        self._admission: Final = Admission(limits)
         self._links: Final[dict[Link, None]] = {}
         self._setting_up: Final[dict[Link, None]] = {}
         self._on_message: Final[Mapping[type[Message], Callable[..., None]]] = {
@@ -69,8 +71,22 @@ class Links:
         """Those being set up included."""
         return len(self._links)
 
-    def open(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link:
-        link = Link(peer, now)
+    def open(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link | None:
+        """None when its source is refused."""
+        visit = None
+        if isinstance(peer, Peer):
+            visit = self._admission.admit(peer, now)
+            if visit is None:
+                refused = LinkEnded(
+                    outcome=LinkOutcome.SOURCE_REFUSED,
+                    source=peer.network_text,
+                    agent="",
+                    lasted=0.0,
+                    requests=0,
+                )
+                self._effects.records.append(refused)
+                return None
+        link = Link(peer, visit, now)
         self._links[link] = None
         self._setting_up[link] = None
         self._effects.arm(link, now + self._limits.link_setup)
@@ -129,6 +145,8 @@ class Links:
     def _attached(self, link: Link, agent: str, now: float) -> None:
         link.attached(agent)
         del self._setting_up[link]
+        if link.visit is not None:
+            link.visit.was_good(now)
         self._effects.arm(link, now + PING_INTERVAL)
         limits = self._limits
         self._effects.send(link, Attached(limits.requests_per_agent, limits.longest_ttl))
@@ -166,7 +184,10 @@ class Links:
         link.state = LinkState.ENDED
         link.fate = Fate.CLOSE if outcome is LinkOutcome.DRAINED else Fate.RESET
         del self._links[link]
-        self._setting_up.pop(link, None)
+        if link in self._setting_up:
+            del self._setting_up[link]
+            if link.visit is not None:
+                link.visit.cost(self._price(outcome), now)
         self._effects.deadlines.remove(link, link.deadline)
         self._effects.touched.add(link)
         requests = list(link.requests.values())
@@ -175,6 +196,14 @@ class Links:
         lasted = between(link.opened, now)
         record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests))
         self._effects.records.append(record)
+
+    def _price(self, outcome: LinkOutcome) -> float:
+        """Of one that was never attached."""
+        if outcome is LinkOutcome.OVERLOADED:
+            return 1.0  # others were too many
+        if outcome in (LinkOutcome.MALFORMED, LinkOutcome.REFUSED):
+            return self._limits.malformed_price
+        return self._limits.silent_price
 
     def drain(self) -> None:
         """Say to every agent that no new requests are taken."""

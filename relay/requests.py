@@ -144,7 +144,7 @@ class Requests:
         if request is not None and request.transaction is None:
             self._pair(request, validator, tag, now)
         else:
-            self._door.wait(validator, tag)
+            self._door.wait(validator, tag, now)
 
     def _offer(self, request: Request, now: float) -> None:
         """Pair a request that waits with a validator that already does."""

@@ -83,7 +83,9 @@ class Transactions:
         ):
             return RequestOutcome.FRAMES
         validator = transaction.validator
-        validator.answered = True
+        if not validator.answered:
+            validator.answered = True
+            validator.visit.was_good(now)
         validator.out += encode_frame(frame)
         self._effects.touched.add(validator)
         return None
@@ -120,9 +122,9 @@ class Transactions:
         """Let the validator go, by how the request ended. The record of that says all."""
         validator = self._unpair(transaction)
         if outcome is RequestOutcome.VALIDATOR_GONE:
-            self._door.finish(validator, Fate.RESET)
+            self._door.finish(validator, Fate.RESET, now)
         elif outcome is RequestOutcome.DONE and validator.answered:
-            self._door.finish(validator, Fate.CLOSE)
+            self._door.finish(validator, Fate.CLOSE, now)
         else:
             self._door.put_out(validator, None, now)
 

@@ -26,8 +26,9 @@ class Script:
 
     def number(self) -> int:
         """0 to 255."""
-        taken = self.take(1)
-        return taken[0] if taken else 0
+        at = self._at
+        self._at = at + 1
+        return self._data[at] if at < len(self._data) else 0
 
     def choose(self, choices: Sequence[T]) -> T:
         return choices[self.number() % len(choices)]
@@ -53,14 +54,19 @@ def script(*parts: int | bytes) -> bytes:
     )
 
 
-def cuts(data: bytes, length: int) -> list[bytes]:
-    """`data` as it arrives: some times `length` bytes and then the rest; with 1, byte by byte.
+def lengths(number: int) -> list[int]:
+    """How many bytes arrive at a time, by one number of the input; what is left comes at once.
 
-    A fuzzer's time is worth more at many streams than at many cuts of each: it chooses `length`.
+    A fuzzer's time is worth more at many streams than at many cuts of each.
     """
-    until = SHORT if length == 1 else CUTS * length
-    return [*pieces(data[:until], length), data[until:]]
+    return [1] * SHORT if number == 1 else [number] * CUTS
 
 
-def pieces(data: bytes, length: int) -> list[bytes]:
-    return [data[i : i + length] for i in range(0, len(data), length)]
+def cuts(data: bytes, number: int) -> list[bytes]:
+    """`data` as it arrives."""
+    pieces = []
+    at = 0
+    for length in lengths(number):
+        pieces.append(data[at : at + length])
+        at += length
+    return [*pieces, data[at:]]

@@ -4,24 +4,32 @@ The network is that of relay/switch.py without sockets: bytes wait while an end 
 waits while its peer does not take it, and who has ended hears nothing more.
 """
 
+import functools
 import math
-
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol import messages
 from protocol.agent_auth import AgentHandshake, public_bytes
 from protocol.frames import FrameReader, encode_frame, encode_preface
 from protocol.limits import MAX_FRAME, MAX_LINK_FRAME
-from protocol.messages import FROM_RELAY, Attached, AuthRequest, AuthValidate, Challenge, Message
+from protocol.messages import (
+    FROM_RELAY,
+    Attached,
+    AuthRequest,
+    AuthValidate,
+    Challenge,
+    Message,
+    Queued,
+)
 from relay.broker import Broker
 from relay.ends import Fate, Link, LinkState, Validator, ValidatorState
 from relay.limits import Limits
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
 from relay.records import LinkEnded, LinkUp, Record, RequestEnded
+from tests.fuzz.curves import private
 
-RELAY_KEY = X25519PrivateKey.from_private_bytes(b"\x11" * 32)
-AGENT_KEY = X25519PrivateKey.from_private_bytes(b"\x22" * 32)
+RELAY_KEY, AGENT_KEY = private(b"\x11" * 32), private(b"\x22" * 32)
+AGENTS = {public_bytes(AGENT_KEY): "web1"}
 UID, OTHER_UID, STRANGER_UID = 1000, 1001, 4711
 TRUSTED = frozenset({UID, OTHER_UID})
 SHARD = 7
@@ -37,16 +45,19 @@ def stream(*said: Message) -> bytes:
     return b"".join(encode_frame(messages.encode(each)) for each in said)
 
 
+@functools.cache
 def opening(tag: bytes) -> bytes:
     """What a validator sends first."""
     return encode_preface(SHARD) + stream(AuthValidate(tag))
 
 
+@functools.cache
 def hello() -> bytes:
     """What an agent sends first on a Unix socket, all of it."""
     return encode_preface(SHARD) + stream(AgentHandshake(None, None).hello())
 
 
+@functools.cache
 def request(number: int, *tags: bytes, ttl: int = 60) -> bytes:
     return stream(AuthRequest(number, SIGN_ON_ID, ttl, tags))
 
@@ -55,11 +66,10 @@ class World:
     """No sockets, and a clock that is a number."""
 
     def __init__(self, limits: Limits) -> None:
-        agents = {public_bytes(AGENT_KEY): "web1"}
-        self.broker = Broker(limits, RELAY_KEY, agents, lambda: 0.0)
+        self.broker = Broker(limits, RELAY_KEY, AGENTS, lambda: 0.0)
         self.limits = limits
-        self.at_a_time: dict[Link | Validator, int] = {}
-        """Bytes that arrive in one piece; all that there are, for who is not in here."""
+        self.pieces: dict[Link | Validator, list[int]] = {}
+        """How many bytes arrive at a time; all that there are, when this is used up."""
         self.now = 1000.0
         self.ends: list[Link | Validator] = []
         self.records: list[Record] = []
@@ -67,11 +77,13 @@ class World:
         """What its peer has got from the relay."""
         self.slow: set[Link | Validator] = set()
         """Whose peers take nothing."""
-        self._arrived: dict[Link | Validator, bytearray] = {}
+        self._arrived: dict[Link | Validator, bytes] = {}
+        """What waits to be read, first who has waited longest."""
         self._left: set[Link | Validator] = set()
-        self._evicted: set[Validator] = set()
-        self._there: set[Validator] = set()
-        """Validators that were open when it was looked last."""
+        self._there: list[Link | Validator] = []
+        """Who was open when it was looked last, and who came since."""
+        self._came = False
+        """Whether anybody came since."""
         self._stopped = False
 
     # ---- what happens ----------------------------------------------------------------------------
@@ -99,12 +111,13 @@ class World:
 
     def _there_is(self, end: Link | Validator) -> None:
         self.ends.append(end)
+        self._there.append(end)
+        self._came = True
         self.sent[end] = bytearray()
-        self._arrived[end] = bytearray()
         self.settle()
 
     def feed(self, end: Link | Validator, data: bytes) -> None:
-        self._arrived[end] += data
+        self._arrived[end] = self._arrived.get(end, b"") + data
         self.settle()
 
     def leave(self, end: Link | Validator) -> None:
@@ -139,29 +152,37 @@ class World:
 
     def settle(self) -> None:
         """Until nothing moves any more."""
-        while self._deliver() or self.broker.touched:
-            touched = set(self.broker.touched)
-            self.broker.touched.clear()
-            for end in self.ends:
-                if end in touched:
+        touched, records = self.broker.touched, self.broker.records
+        moved = False
+        while (self._arrived and self._deliver()) or touched:
+            moved = True
+            now = touched.copy()
+            touched.clear()
+            for end in self._there:
+                if end in now:
                     self._flush(end)
-        self.records += self.broker.records
-        self.broker.records.clear()
-        self.check()
+        if moved or records or self._came:
+            self._came = False
+            self.records += records
+            records.clear()
+            self.check()
 
     def _deliver(self) -> bool:
         moved = False
-        for end in self.ends:
-            arrived = self._arrived[end]
-            while arrived and end.fate is Fate.OPEN and (isinstance(end, Link) or end.reading):
-                length = self.at_a_time.get(end, len(arrived))
-                piece = bytes(arrived[:length])
-                del arrived[:length]
+        for end in list(self._arrived):
+            while end in self._arrived and (isinstance(end, Link) or end.reading):
+                arrived = self._arrived.pop(end)
+                if end.fate is not Fate.OPEN:
+                    break
+                lengths = self.pieces.get(end)
+                length = lengths.pop() if lengths else len(arrived)
+                if length < len(arrived):
+                    self._arrived[end] = arrived[length:]
                 moved = True
                 if isinstance(end, Link):
-                    self.broker.link_bytes(end, piece, self.now)
+                    self.broker.link_bytes(end, arrived[:length], self.now)
                 else:
-                    self.broker.validator_bytes(end, piece, self.now)
+                    self.broker.validator_bytes(end, arrived[:length], self.now)
         return moved
 
     def _flush(self, end: Link | Validator) -> None:
@@ -177,40 +198,54 @@ class World:
     # ---- what must always hold -------------------------------------------------------------------
 
     def check(self) -> None:
+        """Looks at who is there. Who has ended is looked at once more, and never changes again."""
         broker, limits = self.broker, self.limits
-        links = [end for end in self.ends if isinstance(end, Link)]
-        validators = [end for end in self.ends if isinstance(end, Validator)]
-        there = [link for link in links if link.state is not LinkState.ENDED]
-        paired = [v for v in validators if v.transaction is not None]
-        requests = [request for link in there for request in link.requests.values()]
-        assert len(broker.links) == len(there) <= limits.links
-        assert len(broker.transactions) == len(paired) <= limits.transactions
-        assert len(broker.requests) == len(requests) <= limits.requests
-        incomplete = [v for v in validators if v.state in _INCOMPLETE]
-        held = [v for v in validators if v.state in _HELD]
-        assert broker.door.incomplete == len(incomplete) <= limits.incomplete
-        assert broker.door.held == len(held) <= limits.held
-        self._there.update(v for v in validators if v.fate is Fate.OPEN)
-        assert sum(r.transaction is not None for r in requests) == len(paired)
+        links = [end for end in self._there if isinstance(end, Link)]
+        validators = [end for end in self._there if isinstance(end, Validator)]
+        open_links = requests = running = 0
+        tags: list[bytes] = []
         for link in links:
-            ended = link.state is LinkState.ENDED
-            assert (link.fate is not Fate.OPEN) == ended
-            assert not (ended and link.requests)
-            assert link.state is LinkState.UP or not link.requests
-            assert len(link.requests) <= limits.requests_per_agent
-            assert all(r.link is link and r.number == n for n, r in link.requests.items())
-        tags = [tag for request in requests for tag in request.tags]
-        assert len(tags) == len(set(tags))
+            open_links += self._check_link(link)
+            for request in link.requests.values():
+                requests += 1
+                running += request.transaction is not None
+                tags += request.tags
+        incomplete = held = paired = 0
         for validator in validators:
-            self._check_validator(validator)
-        self._there = {v for v in validators if v.fate is Fate.OPEN}
+            self._check_validator(validator, len(validators))
+            incomplete += validator.state in _INCOMPLETE
+            held += validator.state in _HELD
+            paired += validator.transaction is not None
+        assert len(broker.links) == open_links <= limits.links
+        assert len(broker.transactions) == paired == running <= limits.transactions
+        assert len(broker.requests) == requests <= limits.requests
+        assert broker.door.incomplete == incomplete <= limits.incomplete
+        assert broker.door.held == held <= limits.held
+        assert len(tags) == len(set(tags))
+        self._there = [end for end in self._there if end.fate is Fate.OPEN]
 
-    def _check_validator(self, validator: Validator) -> None:
+    def _check_link(self, link: Link) -> bool:
+        """Whether it is open."""
+        if link.state is LinkState.ENDED:
+            assert link.fate is not Fate.OPEN
+            assert not link.requests
+            return False
+        assert link.fate is Fate.OPEN
+        if link.requests:
+            assert link.state is LinkState.UP
+            assert len(link.requests) <= self.limits.requests_per_agent
+            for number, request in link.requests.items():
+                assert request.link is link
+                assert request.number == number
+        return True
+
+    def _check_validator(self, validator: Validator, there: int) -> None:
+        """`there`: how many were open when it was looked last, or came since."""
         ended = validator.state is ValidatorState.ENDED
         assert (validator.fate is not Fate.OPEN) == ended
-        assert (validator.state is ValidatorState.PAIRED) == (validator.transaction is not None)
-        if validator.transaction is not None:
-            transaction = validator.transaction
+        transaction = validator.transaction
+        assert (validator.state is ValidatorState.PAIRED) == (transaction is not None)
+        if transaction is not None:
             assert transaction.validator is validator
             assert transaction.request.transaction is transaction
             assert transaction.request.link.requests[transaction.request.number]
@@ -221,17 +256,18 @@ class World:
         assert not validator.out
         if ended and validator not in self._left and not self._stopped:
             assert validator.fate is Fate.RESET
-            if self.now < validator.release and validator not in self._evicted:
+            if self.now < validator.release:
                 incomplete = validator.outcome is ValidatorOutcome.SILENT and not validator.tag
                 most = self.limits.incomplete if incomplete else self.limits.held
-                assert len(self._there) > most, "nobody could have pressed it out"
-                self._evicted.add(validator)
+                assert there > most, "nobody could have pressed it out"
 
     def finish(self) -> None:
         """Everybody goes, and nothing is left."""
         for end in self.ends:
             self.leave(end)
         self.wait(LONG)
+        self._there = list(self.ends)
+        self.check()
         broker = self.broker
         assert not len(broker.links) + len(broker.requests) + len(broker.transactions)
         assert not broker.door.incomplete + broker.door.held
@@ -239,10 +275,9 @@ class World:
         links = [end for end in self.ends if isinstance(end, Link)]
         kinds = [type(record) for record in self.records]
         assert kinds.count(LinkEnded) == len(links)
-        ups = [end for end in links if any(isinstance(m, Attached) for m in self.received(end))]
-        assert kinds.count(LinkUp) >= len(ups)
-        queued = sum(type(m) is messages.Queued for end in links for m in self.received(end))
-        assert kinds.count(RequestEnded) >= queued
+        said = [type(message) for link in links for message in self.received(link)]
+        assert kinds.count(LinkUp) >= said.count(Attached)
+        assert kinds.count(RequestEnded) >= said.count(Queued)
 
     # ---- what the peers have got -----------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class Joined:
         """A new connection, as far as its two ends get by themselves."""
         peer = Peer(bytes((192, 0, 2, 1)), 4712) if self.by_key else UID
         self.end = self.broker.link_opened(peer, frozenset({UID}), self.now)
+        assert self.end is not None
         handshake = (
             AgentHandshake(self.own_key, public_bytes(RELAY_KEY))
             if self.by_key
@@ -100,6 +101,7 @@ class Joined:
     def validator(self, tag: bytes = TAG, *frames: bytes) -> Validator:
         """One that asks for `tag` and sends `frames` at once."""
         validator = self.broker.validator_opened(Peer(bytes((192, 0, 2, 7)), 4711), self.now)
+        assert validator is not None
         opening = encode_preface(SHARD) + stream(AuthValidate(tag))
         opening += b"".join(encode_frame(frame) for frame in frames)
         self.broker.validator_bytes(validator, opening, self.now)

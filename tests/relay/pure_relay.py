@@ -47,6 +47,8 @@ class PureRelay:
         self.broker = Broker(self.limits, KEY, agents or {}, jitter)
         self.now = 1000.0
         self.addresses = 0
+        self.source = bytes((198, 51, 100, 7))
+        """Where validators come from."""
         self._seen: dict[Link | Validator, tuple[bytes, Fate, bool]] = {}
 
     def look(self) -> None:
@@ -85,6 +87,7 @@ class PureRelay:
         """A link that has not said anything yet; None comes by TCP."""
         peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
         link = self.broker.link_opened(peer, frozenset({UID, UID + 1}), self.now)
+        assert link is not None, "it was refused"
         self._seen[link] = (b"", Fate.OPEN, True)
         self.look()
         return AgentEnd(self, link)
@@ -98,15 +101,22 @@ class PureRelay:
         return agent
 
     def validator(self, *data: bytes) -> "ValidatorEnd":
-        self.addresses += 1
-        peer = Peer(bytes((198, 51, 100, 7)), self.addresses)
-        validator = self.broker.validator_opened(peer, self.now)
-        self._seen[validator] = (b"", Fate.OPEN, True)
-        self.look()
-        end = ValidatorEnd(self, validator)
+        """One that is let in, and sends `data`."""
+        end = self.validator_or_none()
+        assert end is not None, "it was refused"
         if data:
             end.feed(b"".join(data))
         return end
+
+    def validator_or_none(self) -> "ValidatorEnd | None":
+        self.addresses += 1
+        peer = Peer(self.source, self.addresses)
+        validator = self.broker.validator_opened(peer, self.now)
+        if validator is None:
+            return None
+        self._seen[validator] = (b"", Fate.OPEN, True)
+        self.look()
+        return ValidatorEnd(self, validator)
 
 
 def _state(end: Link | Validator) -> tuple[bytes, Fate, bool]:

@@ -6,8 +6,9 @@ order within one moment is nobody's business. After every step each observable t
 compared; at the end everything is let run out, and nothing may be left anywhere.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -54,11 +55,50 @@ LIMITS: dict[str, Any] = {
     "requests": 3,
     "requests_per_agent": 2,
     "longest_ttl": 100,
-    "unpaired": 4,
+    "incomplete": 2,
+    "source_rate": 0.37,
+    "source_burst": 9,
+    "network_rate": 0.53,
+    "network_burst": 12,
+    "unanswered_per_source": 4,
+    "unanswered_per_network": 5,
+    "silent_price": 3,
+    "unmatched_price": 2,
+    "malformed_price": 4,
+    "longest_refusal": 15,
+    "held": 3,
     "transactions": 2,
     "hold": HOLD,
     "lifetime": LIFETIME,
 }
+
+
+SOURCES = [bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2)), bytes((203, 0, 113, 1))]
+NEARLY: Final = 0.1
+"""Debts are paid within 10 ms of their moment; who is so near to a limit may be refused or not."""
+
+
+@dataclass(eq=False)
+class ModelAccount:
+    """Every change of a debt that ever was, and the moment of it."""
+
+    rate: float
+    burst: float
+    most_open: int
+    changes: list[tuple[float, float]] = field(default_factory=list)
+    open: int = 0
+
+    def refuses(self, now: float) -> bool | None:
+        """None: hard to say."""
+        debt, before = 0.0, 0.0
+        most = self.burst - 1 + self.rate * LIMITS["longest_refusal"]
+        for when, change in sorted(self.changes, key=lambda each: each[0]):
+            debt = min(max(0.0, max(0.0, debt - (when - before) * self.rate) + change), most)
+            before = when
+        debt -= (now - before) * self.rate
+        if self.open >= self.most_open or debt + 1 > self.burst + NEARLY:
+            return True
+        return None if debt + 1 > self.burst - NEARLY else False
 
 
 @dataclass(eq=False)
@@ -72,12 +112,14 @@ class ModelLink:
 @dataclass(eq=False)
 class ModelValidator:
     end: ValidatorEnd
+    accounts: list[ModelAccount]
     tag: bytes
     release: float
     unread: int = 0
     """Frames that it has sent and nobody has taken."""
-    state: str = "unmatched"
+    state: str = "incomplete"
     answered: bool = False
+    malformed: bool = False
     expected: list[bytes] = field(default_factory=list)
 
 
@@ -97,6 +139,18 @@ class ModelRequest:
 
 TAGS = [bytes([n]) * 16 for n in range(4)]
 
+PER_SOURCE: dict[str, Any] = {
+    "rate": LIMITS["source_rate"],
+    "burst": LIMITS["source_burst"],
+    "most_open": LIMITS["unanswered_per_source"],
+}
+PER_NETWORK: dict[str, Any] = {
+    "rate": LIMITS["network_rate"],
+    "burst": LIMITS["network_burst"],
+    "most_open": LIMITS["unanswered_per_network"],
+}
+
+sources = st.sampled_from(SOURCES)
 picks = st.integers(0, 9)
 
 
@@ -105,6 +159,7 @@ class BrokerMachine(RuleBasedStateMachine):
     """Taken so far by all, the first of each not counted."""
 
     links: ClassVar[Bundle[ModelLink]] = Bundle("links")
+    silent: ClassVar[Bundle[ModelValidator]] = Bundle("silent")
     validators: ClassVar[Bundle[ModelValidator]] = Bundle("validators")
 
     @initialize(stall=st.sampled_from([3.3, 30.5]))
@@ -116,9 +171,13 @@ class BrokerMachine(RuleBasedStateMachine):
         self.relay.now = 1000.1
         self.model_links: list[ModelLink] = []
         self.requests: list[ModelRequest] = []
-        self.door: list[ModelValidator] = []
-        """Not paired and not gone, oldest entry first."""
+        self.incomplete: list[ModelValidator] = []
+        self.held: list[ModelValidator] = []
+        """Each pool, oldest entry first."""
         self.all_validators: list[ModelValidator] = []
+        self.accounts: dict[bytes, ModelAccount] = {}
+        self.moment: float | None = None
+        """Of what has just come due; else it is now."""
         self.ended = 0
         self.draining = False
 
@@ -178,42 +237,86 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @rule(
         target=validators,
+        source=sources,
         tag=st.sampled_from(TAGS),
         frames=st.sampled_from([0, 1, 2, MAX_TRANSACTION_FRAMES + 1]),
     )
-    def come(self, tag: bytes, frames: int) -> ModelValidator:
+    def come(self, source: bytes, tag: bytes, frames: int) -> Any:
         """A validator that asks for a tag and sends something right behind."""
-        if len(self.door) >= LIMITS["unpaired"]:
-            self._gone(self.door[0])
-        end = self.relay.validator(asking_for(tag), encode_frame(b"v") * frames)
-        validator = ModelValidator(end, tag, self.relay.now + HOLD, frames)
+        validator = self._connect(source)
+        return multiple() if validator is None else self.ask(validator, tag, frames)
+
+    @rule(target=silent, source=sources)
+    def connect(self, source: bytes) -> Any:
+        """A validator that says nothing yet."""
+        return self._connect(source) or multiple()
+
+    def _connect(self, source: bytes) -> ModelValidator | None:
+        self.relay.source = source
+        accounts = [
+            self.accounts.setdefault(source, ModelAccount(**PER_SOURCE)),
+            self.accounts.setdefault(source[:3], ModelAccount(**PER_NETWORK)),
+        ]
+        refusals = [account.refuses(self.relay.now) for account in accounts]
+        end = self.relay.validator_or_none()
+        if True in refusals:
+            assert end is None
+        elif None not in refusals:
+            assert end is not None
+        if end is None:
+            return None
+        for account in accounts:
+            account.open += 1
+            account.changes.append((self.relay.now, 1.0))
+        if len(self.incomplete) >= LIMITS["incomplete"]:
+            self._gone(self.incomplete[0])
+        validator = ModelValidator(end, accounts, b"", self.relay.now + HOLD)
         self.all_validators.append(validator)
-        self.door.append(validator)
-        for request in self.requests:
-            if tag in request.tags and request.validator is None:
-                self._pair(request, validator)
+        self.incomplete.append(validator)
         return validator
 
     @rule(
         target=validators,
+        validator=consumes(silent),
+        tag=st.sampled_from(TAGS),
+        frames=st.sampled_from([0, 1]),
+    )
+    def ask(self, validator: ModelValidator, tag: bytes, frames: int) -> ModelValidator:
+        if validator.state != "incomplete":
+            return validator
+        validator.end.feed(asking_for(tag) + encode_frame(b"v") * frames)
+        validator.tag = tag
+        validator.unread = frames
+        for request in self.requests:
+            if tag in request.tags and request.validator is None:
+                self._pair(request, validator)
+                return validator
+        self.incomplete.remove(validator)
+        self._hold(validator, "unmatched")
+        return validator
+
+    @rule(
+        target=validators,
+        source=sources,
         link=links,
         number=st.integers(0, 3),
         tag=st.sampled_from(TAGS),
         ttl=st.sampled_from([3, 60]),
     )
-    def begin(self, link: ModelLink, number: int, tag: bytes, ttl: int) -> ModelValidator:
+    def begin(self, source: bytes, link: ModelLink, number: int, tag: bytes, ttl: int) -> Any:
         """What most often happens."""
         self.queue(link, number, (tag,), ttl)
-        return self.come(tag, 1)
+        return self.come(source, tag, 1)
 
-    @rule()
-    def come_with_rubbish(self) -> None:
-        if len(self.door) >= LIMITS["unpaired"]:
-            self._gone(self.door[0])
-        end = self.relay.validator(b"rubbish")
-        validator = ModelValidator(end, b"", self.relay.now + HOLD, state="held")
-        self.all_validators.append(validator)
-        self.door.append(validator)
+    @rule(source=sources)
+    def come_with_rubbish(self, source: bytes) -> None:
+        validator = self._connect(source)
+        if validator is None:
+            return
+        validator.end.feed(b"rubbish")
+        validator.malformed = True
+        self.incomplete.remove(validator)
+        self._hold(validator, "held")
 
     @rule(validator=consumes(validators))
     def leave(self, validator: ModelValidator) -> None:
@@ -270,6 +373,8 @@ class BrokerMachine(RuleBasedStateMachine):
             if request.frames_out > MAX_TRANSACTION_FRAMES:
                 self._request_ends(request, CloseReason.LIMIT)
             else:
+                if not request.validator.answered:
+                    self._pays(request.validator, 0)
                 request.validator.answered = True
                 request.validator.expected.append(b"a")
 
@@ -282,7 +387,7 @@ class BrokerMachine(RuleBasedStateMachine):
         while again > 1 and request is not None:
             again -= 1
             if request.validator is None:
-                self.come(request.tags[0], 1)
+                self.come(SOURCES[again % 3], request.tags[0], 1)
             if request.validator is not None:
                 self._reject(link, number)
             request = self._request(link, number)
@@ -347,18 +452,17 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def _offer(self, request: ModelRequest) -> None:
         for tag in request.tags:
-            for validator in self.door:
+            for validator in self.held:
                 if validator.state == "unmatched" and validator.tag == tag:
                     self._pair(request, validator)
                     return
 
     def _pair(self, request: ModelRequest, validator: ModelValidator) -> None:
         if sum(r.validator is not None for r in self.requests) >= LIMITS["transactions"]:
-            validator.state = "held"
-            self.door.remove(validator)
-            self.door.append(validator)
+            self._take(validator)
+            self._hold(validator, "held")
             return
-        self.door.remove(validator)
+        self._take(validator)
         validator.state = "paired"
         request.validator = validator
         request.started = request.active = self.relay.now
@@ -378,22 +482,42 @@ class BrokerMachine(RuleBasedStateMachine):
                 return
             request.link.expected.append(Data(request.number, b"v"))
 
+    def _pays(self, validator: ModelValidator, price: float) -> None:
+        when = self.relay.now if self.moment is None else self.moment
+        for account in validator.accounts:
+            account.changes.append((when, price - 1))
+            account.open -= 1
+
     def _put_out(self, request: ModelRequest) -> None:
         validator = request.validator
         assert validator is not None
         request.validator = None
         validator.expected.clear()
-        if validator.answered or self.relay.now >= validator.release:
+        if validator.answered or (self.moment or self.relay.now) >= validator.release:
             self._gone(validator)
         else:
-            validator.state = "held"
-            self.door.append(validator)
+            self._hold(validator, "held")
+
+    def _take(self, validator: ModelValidator) -> None:
+        for pool in (self.incomplete, self.held):
+            if validator in pool:
+                pool.remove(validator)
+
+    def _hold(self, validator: ModelValidator, state: str) -> None:
+        if len(self.held) >= LIMITS["held"]:
+            self._gone(self.held[0])
+        self.held.append(validator)
+        validator.state = state
 
     def _gone(self, validator: ModelValidator) -> None:
+        if not validator.answered and validator.state != "reset":
+            price = (
+                "malformed" if validator.malformed else "unmatched" if validator.tag else "silent"
+            )
+            self._pays(validator, LIMITS[f"{price}_price"])
         validator.state = "reset"
         validator.expected.clear()
-        if validator in self.door:
-            self.door.remove(validator)
+        self._take(validator)
 
     def _request_ends(
         self, request: ModelRequest, reason: CloseReason | None, *, done: bool = False
@@ -415,19 +539,31 @@ class BrokerMachine(RuleBasedStateMachine):
             self._request_ends(request, None)
 
     def _time_has_passed(self) -> None:
-        now = self.relay.now
-        for request in list(self.requests):
-            if request.validator is None:
-                if now >= request.expires:
-                    self._request_ends(request, CloseReason.EXPIRED)
-                continue
-            stalled, over = request.active + self.stall, request.started + LIFETIME
-            if now >= min(stalled, over):
-                reason = CloseReason.STALLED if stalled < over else CloseReason.LIMIT
-                self._request_ends(request, reason)
-        for validator in list(self.door):
-            if now >= validator.release:
-                self._gone(validator)
+        """What came due meanwhile, one after the other."""
+        while True:
+            due: list[tuple[float, ModelRequest | ModelValidator | None]] = []
+            due += [(self._deadline(request), request) for request in self.requests]
+            due += [(each.release, each) for each in self.incomplete + self.held]
+            when, first = min(due, key=lambda each: each[0], default=(math.inf, None))
+            if when > self.relay.now:
+                self.moment = None
+                return
+            self.moment = when
+            if isinstance(first, ModelValidator):
+                self._gone(first)
+            elif isinstance(first, ModelRequest):
+                self._request_ends(first, self._reason(first))
+
+    def _deadline(self, request: ModelRequest) -> float:
+        if request.validator is None:
+            return request.expires
+        return min(request.active + self.stall, request.started + LIFETIME)
+
+    def _reason(self, request: ModelRequest) -> CloseReason:
+        if request.validator is None:
+            return CloseReason.EXPIRED
+        stalled = request.active + self.stall < request.started + LIFETIME
+        return CloseReason.STALLED if stalled else CloseReason.LIMIT
 
     # ---- what must be the same ----
 
@@ -462,7 +598,8 @@ class BrokerMachine(RuleBasedStateMachine):
         broker = self.relay.broker
         assert len(broker.requests) == len(self.requests)
         assert len(broker.transactions) == sum(r.validator is not None for r in self.requests)
-        assert len(broker.door) == len(self.door)
+        assert broker.door.incomplete == len(self.incomplete)
+        assert broker.door.held == len(self.held)
         assert len(broker.links) == sum(link.up for link in self.model_links)
 
     def teardown(self) -> None:
@@ -471,7 +608,7 @@ class BrokerMachine(RuleBasedStateMachine):
             return
         broker = self.relay.broker
         self.relay.wait(200)
-        assert len(broker.requests) == len(broker.transactions) == len(broker.door) == 0
+        assert len(broker.requests) == len(broker.transactions) == 0
         assert len(broker.links) == 0
         assert broker.next_deadline() == float("inf")
         empty: list[object] = [
@@ -479,7 +616,8 @@ class BrokerMachine(RuleBasedStateMachine):
             broker.requests._of_agent,
             broker.requests.deadlines._buckets,
             broker.door._unmatched,
-            broker.door._unpaired,
+            broker.door._incomplete,
+            broker.door._held,
             broker.links._setting_up,
             broker._deadlines._buckets,
         ]

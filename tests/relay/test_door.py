@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -197,7 +197,7 @@ def test_who_leaves_is_recorded_once_with_the_word_it_already_had(name: str) -> 
 
 @pytest.mark.parametrize("end", ["leave", "stop", "evict"])
 def test_a_validator_whose_transaction_was_recorded_gets_no_second_record(end: str) -> None:
-    relay = PureRelay(unpaired=1)
+    relay = PureRelay(held=1)
     agent, validator = paired(relay)
     agent.send(Close(1, CloseReason.WITHDRAWN))
     if end == "leave":
@@ -205,20 +205,49 @@ def test_a_validator_whose_transaction_was_recorded_gets_no_second_record(end: s
     elif end == "stop":
         relay.broker.stop(relay.now)
     else:
-        relay.validator()
+        relay.validator(b"rubbish")
     assert validator.reset
     kinds = [type(record) for record in relay.records()]
     assert kinds.count(RequestEnded) == 1
     assert kinds.count(ValidatorEnded) == 0
 
 
-def test_the_oldest_goes_when_too_many_are_unpaired_and_transactions_do_not_count() -> None:
-    relay = PureRelay(unpaired=3)
+@pytest.mark.parametrize("said", [b"", asking_for(OTHER)[:-1], asking_for(OTHER), b"rubbish"])
+def test_the_oldest_of_its_pool_goes_and_nobody_else(said: bytes) -> None:
+    relay = PureRelay(incomplete=3, held=3)
     _, running = paired(relay)
-    validators = [relay.validator(asking_for(OTHER)) for _ in range(10)]
+    incomplete = [relay.validator() for _ in range(2)]
+    held = [relay.validator(asking_for(OTHER)), relay.validator(b"rubbish")]
+    validators = [relay.validator(said) for _ in range(10)]
+    oldest = incomplete if len(said) < len(asking_for(OTHER)) and said[:1] != b"r" else held
+    for before in (incomplete, held):
+        assert [v.open for v in before] == ([False] * 2 if before is oldest else [True] * 2)
     assert [v.open for v in validators] == [False] * 7 + [True] * 3
     assert running.end.fate is Fate.OPEN
-    assert len(relay.broker.door) == 3
+    assert {relay.broker.door.incomplete, relay.broker.door.held} == {2, 3}
+
+
+def test_who_asks_for_a_waiting_request_passes_pools_that_are_full() -> None:
+    relay = PureRelay(incomplete=1, held=1)
+    relay.agent().queue(TAG)
+    waiting = relay.validator(asking_for(OTHER))
+    asked = relay.validator(asking_for(TAG))
+    silent = relay.validator()
+    assert asked.end.transaction is not None
+    assert waiting.open
+    assert silent.open
+
+
+def test_one_that_is_rejected_and_one_that_waits_press_upon_one_another() -> None:
+    relay = PureRelay(held=1)
+    agent, rejected = paired(relay)
+    waiting = relay.validator(asking_for(OTHER))
+    agent.send(Reject(1))
+    assert rejected.open
+    assert waiting.reset
+    again = relay.validator(asking_for(OTHER))
+    assert rejected.reset
+    assert again.open
 
 
 def test_who_has_gone_leaves_no_deadline_behind() -> None:
@@ -235,9 +264,96 @@ def test_who_has_gone_leaves_no_deadline_behind() -> None:
 
 
 def test_an_evicted_validator_is_not_found_by_its_tag() -> None:
-    relay = PureRelay(unpaired=1)
+    relay = PureRelay(held=1)
     relay.validator(asking_for(TAG))
-    relay.validator()
+    relay.validator(b"rubbish")
     agent = relay.agent()
     agent.queue(TAG)
     assert agent.received() == []
+
+
+# ---- what it cost --------------------------------------------------------------------------------
+
+PRICES: Final[dict[str, Any]] = {"silent_price": 2, "unmatched_price": 3, "malformed_price": 5}
+BURST: Final = 100
+
+
+def left(relay: PureRelay) -> int:
+    """How many more are let in: so the debt is read as a stranger reads it."""
+    count = 0
+    while relay.validator_or_none() is not None:
+        count += 1
+    return count
+
+
+BY_WHAT_IT_SAID: Final = {
+    "silent": 2,
+    "half a preface": 2,
+    "preface only": 2,
+    "half a frame": 2,
+    "wrong version": 5,
+    "random bytes": 5,
+    "empty frame": 5,
+    "frame too long": 5,
+    "no msgpack": 5,
+    "message of an agent": 5,
+    "expired while it waited": 3 + 3,  # and so did the other one
+    "too many transactions": 3 + 1,  # the other one runs yet
+}
+"""All other classes have named a tag, which costs 3."""
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize("name", set(CLASSES) - {"too many frames"})
+def test_the_price_is_for_what_it_said_and_not_for_what_became_of_it(
+    name: str, *, leaves: bool
+) -> None:
+    relay = PureRelay(
+        transactions=1, source_rate=1e-6, network_rate=1e-6, source_burst=BURST, **PRICES
+    )
+    validator = CLASSES[name](relay)
+    if leaves:
+        validator.leave()
+    else:
+        relay.wait(validator.end.release + 0.02 - relay.now)
+    relay.wait(10)
+    assert BURST - left(relay) == BY_WHAT_IT_SAID.get(name, 3)
+
+
+def test_who_was_answered_cost_nothing() -> None:
+    relay = PureRelay(source_rate=1e-6, source_burst=BURST, **PRICES)
+    agent, validator = paired(relay)
+    agent.send(Data(1, b"context"), Data(1, b"receipt"))
+    assert validator.received() == [b"context", b"receipt"]
+    assert left(relay) == BURST
+    validator.leave()
+    assert left(relay) == 0
+
+
+def test_no_more_of_one_source_than_may_be_unanswered() -> None:
+    relay = PureRelay(unanswered_per_source=2)
+    agent = relay.agent()
+    agent.queue(TAG)
+    running = relay.validator(asking_for(TAG))
+    silent = relay.validator()
+    assert relay.validator_or_none() is None  # paired or not: it must not tell
+    relay.source = bytes((198, 51, 100, 8))
+    assert relay.validator().open
+    relay.source = running.end.peer.source
+    agent.send(Data(1, b"context"))
+    assert relay.validator().open
+    assert relay.validator_or_none() is None
+    silent.leave()
+    assert relay.validator().open
+
+
+def test_who_is_refused_is_recorded_and_leaves_nothing_behind() -> None:
+    relay = PureRelay(source_burst=1)
+    relay.validator().leave()
+    relay.records()
+    assert relay.validator_or_none() is None
+    assert relay.records() == [
+        ValidatorEnded(outcome=ValidatorOutcome.REFUSED, source="198.51.100.0/24", lasted=0.0)
+    ]
+    assert relay.broker.door.incomplete == relay.broker.door.held == 0
+    assert not relay.broker.touched

@@ -6,7 +6,7 @@ A limit that exists and has no case here fails: a limit that nothing reaches is 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -51,7 +51,7 @@ def test_no_limit_can_be_zero_or_absurd() -> None:
 
 def test_at_all_caps_there_is_a_descriptor_for_every_connection() -> None:
     limits = Limits()
-    most = limits.links + limits.unpaired + limits.transactions
+    most = limits.links + limits.incomplete + limits.held + limits.transactions
     assert descriptors.needed(limits) > most
 
 
@@ -103,11 +103,113 @@ def longest_ttl(limit: float) -> bool:
 
 
 @case(enough=2, too_little=1)
-def unpaired(limit: float) -> bool:
-    relay = PureRelay(unpaired=int(limit))
-    first = relay.validator(asking_for(TAG))
-    relay.validator(asking_for(TAG))
+def incomplete(limit: float) -> bool:
+    relay = PureRelay(incomplete=int(limit))
+    first = relay.validator()
+    relay.validator()
     return first.reset
+
+
+@case(enough=2, too_little=1)
+def held(limit: float) -> bool:
+    relay = PureRelay(held=int(limit))
+    first = relay.validator(asking_for(TAG))
+    relay.validator(b"rubbish")
+    return first.reset
+
+
+def _refused_at_last(relay: PureRelay, of_one: str) -> bool:
+    """Whether the fourth of one source, or of one network, is."""
+    for number in range(3):
+        relay.source = bytes((198, 51, 100, 7 if of_one == "source" else number))
+        relay.validator().leave()
+    return relay.validator_or_none() is None
+
+
+LEISURELY: Final[dict[str, Any]] = {"source_rate": 1e-6, "network_rate": 1e-6, "silent_price": 1.0}
+
+
+@case(enough=1.1, too_little=0.9)
+def source_rate(limit: float) -> bool:
+    relay = PureRelay(source_burst=1, source_rate=limit, silent_price=1.0)
+    relay.validator().leave()
+    relay.wait(1)
+    return relay.validator_or_none() is None
+
+
+@case(enough=4, too_little=3)
+def source_burst(limit: float) -> bool:
+    relay = PureRelay(**LEISURELY | {"source_burst": int(limit)})
+    return _refused_at_last(relay, "source")
+
+
+@case(enough=1.1, too_little=0.9)
+def network_rate(limit: float) -> bool:
+    relay = PureRelay(network_burst=1, network_rate=limit, silent_price=1.0)
+    relay.validator().leave()
+    relay.wait(1)
+    return relay.validator_or_none() is None
+
+
+@case(enough=4, too_little=3)
+def network_burst(limit: float) -> bool:
+    relay = PureRelay(**LEISURELY | {"network_burst": int(limit)})
+    return _refused_at_last(relay, "network")
+
+
+@case(enough=2, too_little=1)
+def unanswered_per_source(limit: float) -> bool:
+    relay = PureRelay(unanswered_per_source=int(limit))
+    relay.validator()
+    return relay.validator_or_none() is None
+
+
+@case(enough=2, too_little=1)
+def unanswered_per_network(limit: float) -> bool:
+    relay = PureRelay(unanswered_per_network=int(limit))
+    relay.validator()
+    relay.source = bytes((198, 51, 100, 8))
+    return relay.validator_or_none() is None
+
+
+@case(enough=3, too_little=3.1)
+def silent_price(limit: float) -> bool:
+    relay = PureRelay(**LEISURELY | {"source_burst": 4, "silent_price": limit})
+    relay.validator().leave()
+    return relay.validator_or_none() is None
+
+
+@case(enough=3, too_little=3.1)
+def unmatched_price(limit: float) -> bool:
+    relay = PureRelay(**LEISURELY | {"source_burst": 4, "unmatched_price": limit})
+    relay.validator(asking_for(TAG)).leave()
+    return relay.validator_or_none() is None
+
+
+@case(enough=3, too_little=3.1)
+def malformed_price(limit: float) -> bool:
+    relay = PureRelay(**LEISURELY | {"source_burst": 4, "malformed_price": limit})
+    relay.validator(b"rubbish").leave()
+    return relay.validator_or_none() is None
+
+
+@case(enough=59, too_little=61)
+def longest_refusal(limit: float) -> bool:
+    relay = PureRelay(longest_refusal=limit, malformed_price=1e6)
+    relay.validator(b"rubbish").leave()
+    relay.wait(60)
+    return relay.validator_or_none() is None
+
+
+@case(enough=2, too_little=1)
+def sources(limit: float) -> bool:
+    """Whether one is forgotten when another comes."""
+    relay = PureRelay(**LEISURELY | {"sources": int(limit), "source_burst": 1})
+    relay.validator()
+    relay.source = bytes((203, 0, 113, 7))
+    relay.validator()
+    relay.source = bytes((198, 51, 100, 7))
+    return relay.validator_or_none() is not None
 
 
 @case(enough=3.1, too_little=2.9)

@@ -1,7 +1,7 @@
 """Agents' links: who gets in, what may be said when, and how long silence lasts."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -33,6 +33,7 @@ from protocol.messages import (
 )
 from relay.ends import Fate, LinkState
 from relay.outcomes import LinkOutcome
+from relay.peers import Peer
 from relay.records import LinkEnded, LinkUp
 from tests.relay.pure_relay import KEY, SIGN_ON_ID, TAG, UID, AgentEnd, PureRelay, frames
 
@@ -310,3 +311,97 @@ def test_unblocked_is_nothing_to_a_link() -> None:
     link = up()
     link.relay.broker.unblocked(link.link)
     assert link.up
+
+
+# ---- who is let in -------------------------------------------------------------------------------
+
+BURST: Final = 50
+PRICES: Final[dict[str, Any]] = {
+    "silent_price": 2,
+    "malformed_price": 5,
+    "source_rate": 1e-6,
+    "source_burst": BURST,
+}
+
+
+def let_in(relay: PureRelay) -> int:
+    """How many more of the same address are."""
+    count = 0
+    peer = Peer(bytes((192, 0, 2, 1)), 998)
+    while relay.broker.link_opened(peer, frozenset(), relay.now) is not None:
+        count += 1
+    return count
+
+
+def never_speaks(relay: PureRelay) -> None:
+    relay.link(None)
+    relay.wait(6)
+
+
+def leaves_at_once(relay: PureRelay) -> None:
+    relay.link(None).leave()
+
+
+def speaks_another_language(relay: PureRelay) -> None:
+    relay.link(None).feed(b"GET / HTTP/1.1\r\n")
+
+
+def has_no_key(relay: PureRelay) -> None:
+    hello = AgentHandshake(AGENT_KEY, RELAY_PUBLIC).hello()
+    relay.link(None).feed(encode_preface(7) + frames(hello, Attach(bytes(16))))
+
+
+def is_one_too_many(relay: PureRelay) -> None:
+    relay.link(None)
+    relay.link()
+
+
+@pytest.mark.parametrize(
+    ("happens", "cost"),
+    [
+        (never_speaks, 2),
+        (leaves_at_once, 2),
+        (speaks_another_language, 5),
+        (has_no_key, 5),
+        (is_one_too_many, 1),
+    ],
+)
+def test_a_link_that_never_was_one_costs_its_source(
+    happens: Callable[[PureRelay], None], cost: int
+) -> None:
+    relay = PureRelay(links=1, **PRICES)
+    happens(relay)
+    relay.wait(10)
+    assert let_in(relay) == BURST - cost
+
+
+def test_an_attached_link_costs_nothing_and_neither_does_any_by_unix() -> None:
+    relay = PureRelay(agents=KNOWN, unanswered_per_source=1, **PRICES)
+    for _ in range(BURST + 1):
+        link = relay.link(None)
+        handshake = AgentHandshake(AGENT_KEY, RELAY_PUBLIC)
+        link.feed(encode_preface(7) + frames(handshake.hello()))
+        [challenge] = link.received()
+        assert isinstance(challenge, Challenge)
+        link.send(handshake.challenged(challenge))
+        assert link.up
+        link.leave()
+        relay.link().feed(b"no agent's")
+    relay.link(None)
+    assert let_in(relay) == 0
+
+
+def test_what_validators_do_keeps_no_agent_out() -> None:
+    relay = PureRelay(source_burst=1, agents=KNOWN)
+    relay.source = bytes((192, 0, 2, 1))
+    relay.validator()
+    assert relay.validator_or_none() is None
+    assert relay.link(None).link.fate is Fate.OPEN
+
+
+def test_who_is_refused_is_recorded() -> None:
+    relay = PureRelay(source_burst=1)
+    relay.link(None)
+    assert let_in(relay) == 0
+    [record] = relay.records()
+    assert record == LinkEnded(LinkOutcome.SOURCE_REFUSED, "192.0.2.0/24", "", 0.0, 0)

@@ -29,6 +29,7 @@ from protocol.messages import (
 from protocol.sign_on_id import display
 from relay.ends import Fate
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
+from relay.peers import Peer
 from relay.records import LinkEnded, RequestEnded, ValidatorEnded
 from tests.relay.pure_relay import (
     H1,
@@ -334,11 +335,19 @@ def overloaded_transactions() -> list[Ended]:
 
 @reaches(ValidatorOutcome.EVICTED)
 def evicted() -> list[Ended]:
-    relay = PureRelay(unpaired=2)
+    relay = PureRelay(incomplete=2)
     oldest, second, third = relay.validator(), relay.validator(), relay.validator()
     assert oldest.reset
     assert second.open
     assert third.open
+    return ended(relay)
+
+
+@reaches(ValidatorOutcome.REFUSED)
+def refused_validator() -> list[Ended]:
+    relay = PureRelay(source_burst=1)
+    assert relay.validator().open
+    assert relay.validator_or_none() is None
     return ended(relay)
 
 
@@ -426,6 +435,15 @@ def malformed_link() -> list[Ended]:
     agent = relay.agent()
     agent.feed(b"\0\0")
     assert agent.link.fate is Fate.RESET
+    return ended(relay)
+
+
+@reaches(LinkOutcome.SOURCE_REFUSED)
+def refused_source() -> list[Ended]:
+    relay = PureRelay(source_burst=1)
+    relay.link(None)
+    peer = Peer(bytes((192, 0, 2, 1)), 998)
+    assert relay.broker.link_opened(peer, frozenset(), relay.now) is None
     return ended(relay)
 
 

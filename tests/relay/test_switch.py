@@ -150,8 +150,9 @@ async def test_500_validators_and_their_requests_at_once_and_in_any_order(
     nursery: trio.Nursery, tmp_path: Path
 ) -> None:
     """As after a restart: half of the validators are back before their agents are."""
-    relay = await start_relay(nursery, tmp_path)
     count, links = 500, 5
+    limits = Limits(source_burst=count, unanswered_per_source=count)
+    relay = await start_relay(nursery, tmp_path, limits=limits)
 
     async def validator(number: int) -> None:
         async with connected(relay.validators, asking_for(tag(number))) as user:

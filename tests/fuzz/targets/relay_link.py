@@ -22,7 +22,7 @@ from protocol.messages import (
 )
 from relay.ends import Link, LinkState
 from relay.limits import Limits
-from tests.fuzz.script import SHORT, Script, script
+from tests.fuzz.script import Script, lengths, script
 from tests.fuzz.world import (
     AGENT_KEY,
     OTHER_UID,
@@ -45,18 +45,20 @@ PAUSES = (0.0, 1.0, 20.0, 60.0)
 
 
 def once(data: bytes) -> None:
-    """u8 scene | u8 pause | u8 bytes at a time | u8 not reading | the stream."""
-    whole, cut = World(LIMITS), World(LIMITS)
-    play(whole, data, in_pieces=False)
-    play(cut, data, in_pieces=True)
-    assert whole.outcome() == cut.outcome()
+    """u8 scene | u8 pause | u8 bytes at a time, 0 for all | u8 not reading | the stream."""
+    whole = World(LIMITS)
+    if play(whole, data, in_pieces=False):
+        cut = World(LIMITS)
+        play(cut, data, in_pieces=True)
+        assert whole.outcome() == cut.outcome()
 
 
-def play(world: World, data: bytes, in_pieces: bool) -> None:
+def play(world: World, data: bytes, in_pieces: bool) -> bool:
+    """Whether the input asks for its stream in pieces, too."""
     instructions = Script(data)
     scene = instructions.number() % 5
     pause = instructions.choose(PAUSES)
-    at_a_time = 1 + instructions.number()
+    at_a_time = instructions.number()
     not_reading = bool(instructions.number() & 1)
     said = instructions.rest()
     neighbour = world.agent(OTHER_UID)
@@ -72,7 +74,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> None:
     if not_reading:
         world.slow.add(link)
     if in_pieces:
-        world.at_a_time[link] = max(at_a_time, len(said) // SHORT)
+        world.pieces[link] = lengths(at_a_time)
     attached = link.state is LinkState.UP
     world.feed(link, said)
     if not attached and not isinstance(link.peer, int):
@@ -88,6 +90,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> None:
         assert neighbour.state is LinkState.UP
         assert 1 in neighbour.requests
     world.finish()
+    return at_a_time > 0
 
 
 def prove(world: World, link: Link) -> None:

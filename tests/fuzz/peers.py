@@ -9,15 +9,13 @@ import functools
 import hashlib
 from typing import Any, TypeVar, cast
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-
 from protocol.enrolment import AgentEnrolment, Offer, ValidatorEnrolment
 from protocol.keys import Mode
 from protocol.noise import CipherState, Handshake, SymmetricState
 from protocol.ratchet import Generation
 from protocol.signon import AgentSignOn, DeviceKeys, EnrolledDevice, ValidatorSignOn
 from protocol.signon_messages import Context, Verdict
-from tests.protocol import independent
+from tests.fuzz.curves import dh, private, public
 from tests.protocol.independent import IK, KK, Noise, kdf, p, prologue, sealed
 
 T = TypeVar("T")
@@ -37,36 +35,6 @@ CONTEXT = Context(SIGN_ON_ID, AGENT_RANDOM, "anna", "host", "sshd", mode=MODE)
 
 HOW = RAW, PLAINTEXT, PADDED = 0, 1, 2
 """A frame as it comes; a plaintext to encrypt; a map to pad and encrypt."""
-
-
-EXCHANGES = 4096
-"""So many are kept."""
-
-
-class Private:
-    """A private key as protocol/ uses it, that computes each thing once."""
-
-    def __init__(self, raw: bytes) -> None:
-        key = X25519PrivateKey.from_private_bytes(raw)
-        self._public = key.public_key()
-        self._exchange = functools.lru_cache(EXCHANGES)(
-            lambda peer: key.exchange(X25519PublicKey.from_public_bytes(peer))
-        )
-
-    def public_key(self) -> X25519PublicKey:
-        return self._public
-
-    def exchange(self, peer: X25519PublicKey) -> bytes:
-        return self._exchange(peer.public_bytes_raw())
-
-
-@functools.cache
-def private(raw: bytes) -> X25519PrivateKey:
-    return cast("X25519PrivateKey", Private(raw))
-
-
-public = functools.cache(independent.public)
-dh = functools.lru_cache(EXCHANGES)(independent.dh)
 
 
 def m1mac(message: bytes) -> bytes:

@@ -36,6 +36,7 @@ class Broker:
         jitter: Callable[[], float],
     ) -> None:
         """`agents` maps link public keys (32 bytes) to names. `jitter` gives numbers of 0 to 1."""
+        self.limits: Final = limits
         effects = Effects()
         self.touched: Final = effects.touched
         self.records: Final = effects.records

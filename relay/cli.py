@@ -1,6 +1,7 @@
 """edge. `bartizan-relay`: the command line."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ import structlog
 import trio
 
 from protocol.agent_auth import public_bytes
-from relay import config, descriptors, keys, logs, server
+from relay import budget, config, descriptors, keys, logs, server
 
 EXIT_CONFIG: Final = 2
 
@@ -39,16 +40,25 @@ def serve(file: Path | None) -> None:
         click.echo(f"bartizan-relay: {error}", err=True)
         sys.exit(EXIT_CONFIG)
     logs.configure(plan.log)
-    needed = descriptors.needed(plan.limits)
+    plan = _fitted(plan)
+    trio.run(server.serve_until_signalled, plan, listeners, logs.reporter(plan.log))
+
+
+def _fitted(plan: config.Plan) -> config.Plan:
+    """With limits for which there are descriptors."""
+    needed = budget.needed(plan.limits)
     available = descriptors.provide(needed)
-    if available < needed:
+    limits = budget.fit(plan.limits, available)
+    lowered = budget.lowered(plan.limits, limits)
+    if lowered:
         structlog.get_logger().warning(
             "few descriptors",
             available=available,
             needed=needed,
-            advice="raise the limit of open files (LimitNOFILE=), or lower [limits]",
+            lowered=lowered,
+            advice="raise the limit of open files (LimitNOFILE=), or lower these [limits]",
         )
-    trio.run(server.serve_until_signalled, plan, listeners, logs.reporter(plan.log))
+    return replace(plan, limits=limits)
 
 
 @main.command("check-config")

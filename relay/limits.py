@@ -104,3 +104,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     drain: Seconds = 10.0
     """From the signal to stop until running transactions are cut off."""
+
+    @property
+    def connections(self) -> int:
+        """Of all kinds, at all their caps."""
+        return self.links + self.incomplete + self.held + self.transactions

@@ -98,6 +98,7 @@ class Switch:
         """`report` gets the broker's records after every batch."""
         self._broker: Final = broker
         self._report: Final = report
+        self._most: Final = broker.limits.connections
         self._epoll: Final = select.epoll()
         self._listeners: Final = {listener.socket.fileno(): listener for listener in listeners}
         self._wires: Final[dict[int, _Wire]] = {}
@@ -171,6 +172,8 @@ class Switch:
 
     def _accept(self, listener: Listener, now: float) -> None:
         for _ in range(ACCEPT_BATCH):
+            if len(self._wires) > self._most:
+                return  # some have ended, and are about to be closed
             try:
                 sock, address = listener.accept()
             except BlockingIOError:

@@ -1,6 +1,8 @@
 """`bartizan-relay` as a command, and as the real process that an init system runs."""
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,7 +16,16 @@ from click.testing import CliRunner, Result
 
 from protocol.address import TcpAddress
 from protocol.frames import encode_frame
-from protocol.messages import AuthRequest, Close, CloseReason, Data, Drain, Refused, RefusedReason
+from protocol.messages import (
+    AuthRequest,
+    Close,
+    CloseReason,
+    Data,
+    Drain,
+    Paired,
+    Refused,
+    RefusedReason,
+)
 from relay import keys
 from relay.cli import EXIT_CONFIG, main
 from tests.relay.real_ends import (
@@ -246,11 +257,9 @@ async def test_without_a_free_descriptor_it_rests_says_so_once_and_recovers(
     port = free_port()
     address = TcpAddress("127.0.0.1", port)
     file = configuration(tmp_path, port, "[limits]\nhold = 60\n")
-    command = ["prlimit", "--nofile=40:40", PROGRAM, "serve", "--config", str(file)]
-    async with daemon(command) as relay:
-        few = await relay.logged("few descriptors")
-        assert few["available"] == 40 < few["needed"]
+    async with daemon([PROGRAM, "serve", "--config", str(file)]) as relay:
         await relay.logged("relay up")
+        resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (40, 40))
         agent = await attach(tmp_path)
         crowd = [socket.create_connection((address.host, port)) for _ in range(60)]
         said = await relay.logged("no descriptor left")
@@ -272,6 +281,48 @@ async def test_without_a_free_descriptor_it_rests_says_so_once_and_recovers(
             assert await user.receive() == b"context"
         await agent.stream.aclose()
     assert [entry["event"] for entry in relay.log].count("no descriptor left") == 1
+
+
+async def test_with_few_descriptors_its_limits_give_way_and_none_is_ever_missed(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    file = configuration(tmp_path, port, "[limits]\nhold = 60\n")
+    command = ["prlimit", "--nofile=64:64", PROGRAM, "serve", "--config", str(file)]
+    async with daemon(command) as relay:
+        few = await relay.logged("few descriptors")
+        assert few["available"] == 64 < few["needed"]
+        assert few["lowered"] == {"links": 8, "transactions": 12, "incomplete": 6, "held": 6}
+        await relay.logged("relay up")
+        agents = [await attach(tmp_path) for _ in range(8)]
+        address = TcpAddress("127.0.0.1", port)
+        for number in range(12):
+            await agents[0].queue(number.to_bytes(16, "big"), number=number)
+        async with contextlib.AsyncExitStack() as running:
+            users = [
+                await running.enter_async_context(
+                    connected(address, asking_for(number.to_bytes(16, "big")))
+                )
+                for number in range(12)
+            ]
+            for _ in users:
+                assert isinstance(await agents[0].receive(), Paired)
+            crowd = []
+            for _ in range(50):
+                crowd.append(socket.create_connection((address.host, port)))
+                crowd.append(socket.create_connection((address.host, port)))
+                crowd[-1].send(asking_for(b"nobody waits for"))
+            await agents[-1].queue(TAG)
+            async with connected(address, asking_for(TAG)):  # there are 12
+                await trio.sleep(0.1)
+            for number, user in enumerate(users):
+                await agents[0].send(Data(number, b"context"))
+                assert await user.receive() == b"context"
+            for sock in crowd:
+                sock.close()
+        for agent in agents:
+            await agent.stream.aclose()
+    assert "no descriptor left" not in [entry["event"] for entry in relay.log]
 
 
 async def test_its_own_soft_limit_is_raised(tmp_path: Path) -> None:

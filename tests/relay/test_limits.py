@@ -15,7 +15,6 @@ import trio.testing
 
 from protocol.frames import encode_frame
 from protocol.messages import AuthRequest, Close, Data, Drain, Refused
-from relay import descriptors
 from relay.limits import Limits
 from tests.relay.pure_relay import SIGN_ON_ID, TAG, PureRelay, asking_for
 from tests.relay.real_ends import attached, paired
@@ -47,12 +46,6 @@ def test_no_limit_can_be_zero_or_absurd() -> None:
         for value in (0, -1, 10**9):
             with pytest.raises(msgspec.ValidationError):
                 msgspec.convert({name: value}, Limits)
-
-
-def test_at_all_caps_there_is_a_descriptor_for_every_connection() -> None:
-    limits = Limits()
-    most = limits.links + limits.incomplete + limits.held + limits.transactions
-    assert descriptors.needed(limits) > most
 
 
 @case(enough=2, too_little=1)

@@ -8,7 +8,7 @@ from tests.fuzz.script import script
 
 def wire() -> Iterator[bytes]:
     texts = encode_record(RecordType.INFO, b"Code 4921 7734\n") + encode_record(RecordType.PROMPT)
-    for at_a_time in (0, 6):
+    for at_a_time in (0, 1, 6):
         yield script(at_a_time) + texts + encode_record(RecordType.RESULT, b"Y")
     yield script(2) + encode_record(RecordType.ERROR, "naïve € 𝄞".encode())
     yield script(2) + encode_record(RecordType.INFO, b"\x1b[2J")

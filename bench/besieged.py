@@ -90,16 +90,20 @@ def _line(text: bytes) -> Line:
 
 
 @asynccontextmanager
-async def besieged(folder: Path, agents: int) -> AsyncIterator[Besieged]:
-    """Start it, with the keys of so many agents; end it by SIGTERM, which it must obey."""
+async def besieged(
+    folder: Path, agents: int, limit: str = f"--as={MEMORY}"
+) -> AsyncIterator[Besieged]:
+    """Start it, with the keys of so many agents; end it by SIGTERM, which it must obey.
+
+    `limit` is an option of prlimit(1).
+    """
     keys = [X25519PrivateKey.generate() for _ in range(agents)]
     key = X25519PrivateKey.generate()
     for_agents, for_validators, log = free_port(), free_port(), folder / "relay.log"
     config = _configured(folder, key, keys, for_agents, for_validators)
-    limit = ["prlimit", f"--as={MEMORY}"]
     with log.open("w") as output:
         process = await trio.lowlevel.open_process(
-            [*limit, relay_program(), "serve", "--config", config], stderr=output
+            ["prlimit", limit, relay_program(), "serve", "--config", config], stderr=output
         )
     os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
     links = folder / "links.sock"

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -79,13 +80,12 @@ class Agent:
     async def run(self) -> None:
         """Until the relay ends the link, which it must not."""
         reader = FrameReader(MAX_LINK_FRAME)
-        try:
-            async for data in self._stream:
-                reader.feed(bytes(data))
-                while (body := reader.next_frame()) is not None:
-                    await self._on_message(decode(body, FROM_RELAY))
-        except trio.BrokenResourceError:
-            pass
+        async with self._stream:
+            with suppress(trio.BrokenResourceError):
+                async for data in self._stream:
+                    reader.feed(bytes(data))
+                    while (body := reader.next_frame()) is not None:
+                        await self._on_message(decode(body, FROM_RELAY))
         self.up = False
 
     async def request(self, sign_on: SignOn, tag: bytes) -> int:

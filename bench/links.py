@@ -1,6 +1,7 @@
 """edge. Attaches agents' links, with keys, and hands over the connected sockets."""
 
 import socket
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -9,13 +10,25 @@ from protocol.frames import FrameReader, encode_frame, encode_preface
 from protocol.limits import MAX_LINK_FRAME
 from protocol.messages import FROM_RELAY, Attached, Challenge, Message, decode, encode
 
+SECONDS: Final = 10.0
+"""For the connection, and for each answer."""
 _SHARD = 7
 
 
 def attach(port: int, key: X25519PrivateKey | None, relay_key: bytes | None) -> socket.socket:
     """A link that is up. No keys for floor_links, which believes everybody."""
-    sock = socket.create_connection(("127.0.0.1", port))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock = socket.create_connection(("127.0.0.1", port), SECONDS)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_up(sock, key, relay_key)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _set_up(sock: socket.socket, key: X25519PrivateKey | None, relay_key: bytes | None) -> None:
     handshake = AgentHandshake(key, relay_key)
     reader = FrameReader(MAX_LINK_FRAME)
 
@@ -34,7 +47,6 @@ def attach(port: int, key: X25519PrivateKey | None, relay_key: bytes | None) -> 
                 send(handshake.challenged(challenge))
             case Attached() as attached:
                 handshake.attached(attached)
-                sock.setblocking(False)
-                return sock
+                return
             case other:
                 raise ConnectionError(f"{type(other).__name__} while a link was being set up")

@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages deb check coverage test fuzz bench attack reference lock clean
+.PHONY: all run environment module packages compiled deb check coverage test compiled-test fuzz bench attack reference lock clean
 
 all: environment module
 
@@ -45,6 +45,20 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 module: | packages
 	@$(MAKE) --no-print-directory --silent -C pam_agent/module
 
+# ---- the compiled relay ------------------------------------------------------------------------
+# setup.py says what it is. It lies apart from the sources, which are what is imported otherwise.
+
+COMPILED := build/compiled
+SOURCES := $(wildcard protocol/*.py daemons/*.py relay/*.py)
+
+compiled: $(COMPILED)/.made
+
+$(COMPILED)/.made: setup.py pyproject.toml $(SOURCES) $(VENV)/.dev
+	@echo "Compiling the relay in $(COMPILED) ..."
+	@rm -rf $(COMPILED)
+	@BARTIZAN_COMPILED=1 $(BIN)/python setup.py -q build --build-base build/mypyc --build-lib $(COMPILED)
+	@touch $@
+
 # ---- packages ----------------------------------------------------------------------------------
 # For Debian 12, with an SBOM, into build/deb; docs/operator.md is how they are used.
 
@@ -58,8 +72,9 @@ check: $(VENV)/.dev module
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy deploy/demo
-	$(BIN)/mypy docs/reference.py
+	$(BIN)/mypy docs/reference.py docs/outcomes.py
 	$(BIN)/python docs/reference.py --check
+	$(BIN)/python docs/outcomes.py --check
 	$(BIN)/mypy deploy/packages/sbom.py
 	$(BIN)/lint-imports
 	.ci/documents
@@ -72,8 +87,13 @@ coverage: $(VENV)/.dev module
 	$(BIN)/pytest $(OF_THE_WHOLE:%=--ignore=%) --cov --cov-report=
 	$(BIN)/coverage report --include='$(PURE)' --fail-under=100 --show-missing --skip-covered
 
-test: check coverage
+test: check coverage compiled-test
 	$(BIN)/pytest $(OF_THE_WHOLE)
+
+# What packages ship does the same.
+compiled-test: compiled module
+	BARTIZAN_COMPILED=1 PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/pytest -o "pythonpath=$(COMPILED) ." \
+	  tests/relay tests/acceptance/test_thousand.py
 
 # ---- fuzzing -----------------------------------------------------------------------------------
 # docs/fuzzing.md: SECONDS for each target, or RUNS executions of each; TARGETS names some of them.
@@ -94,7 +114,7 @@ fuzz: $(FUZZ)/.made
 # ---- measurements ------------------------------------------------------------------------------
 # bench/README.md says what is measured; ROUNDS, SIGN_ONS, WAITING and WHOLE make it shorter.
 
-bench: environment module
+bench: environment module compiled
 	$(BIN)/python -m bench.run
 
 # SHORT=1: below a minute.
@@ -103,9 +123,10 @@ attack: environment
 
 # ---- upkeep ------------------------------------------------------------------------------------
 
-# docs/reference-*.md and deploy/*.toml, from the docstrings of the settings.
+# docs/reference-*.md and deploy/*.toml, from the docstrings of the settings; docs/outcomes.md.
 reference: environment
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/outcomes.py
 
 lock: $(VENV)/.dev
 	$(PIP) install pip-tools

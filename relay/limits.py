@@ -30,6 +30,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests_per_agent: Count = 1024
     """The same for one agent: as many as an agent lets wait."""
 
+    request_rate: Rate = 100.0
+    """Requests that one agent may queue in a second, for long: far more than people sign on at one
+    host, and a bad agent then costs a hundredth of a processor. At once it may queue twice its
+    `requests_per_agent`, so an agent that comes back with all it has is not hurt, nor one that
+    comes back again."""
+
     longest_ttl: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 600
     """Life of a request: an enrolment's 10 minutes is the longest there is."""
 

@@ -45,6 +45,11 @@ class Peer:
         return network_text(self.network)
 
 
+def source_text(peer: Peer | int) -> str:
+    """For the log: a peer's network, or `uid:N` for a user of this machine."""
+    return f"uid:{peer}" if isinstance(peer, int) else peer.network_text
+
+
 def network_text(network: bytes) -> str:
     """A /24 (3 bytes) or a /48 (6 bytes) as people write it."""
     if len(network) < _IPV4_LENGTH:

@@ -68,7 +68,23 @@ class NoDescriptor(_Record, kw_only=True, tag="no descriptor left"):
     level: str = "warning"
 
 
-Record = RequestEnded | ValidatorEnded | LinkUp | LinkEnded | NoDescriptor
+class Repeated(_Record, tag="repeated"):
+    """More of what was told already: `count` further ends of strangers within `lasted` seconds.
+
+    They came from so many `networks` (256: at least), of which `source` is one.
+    """
+
+    what: str
+    """The event that each of them would have been."""
+    outcome: str
+    """Theirs, empty if such an event has none."""
+    count: int
+    networks: int
+    source: str
+    lasted: float
+
+
+Record = RequestEnded | ValidatorEnded | LinkUp | LinkEnded | NoDescriptor | Repeated
 
 
 def between(earlier: float, later: float) -> float:

@@ -20,6 +20,7 @@ from protocol.messages import (
     Reject,
 )
 from protocol.sign_on_id import display
+from relay.buckets import Bucket, Size
 from relay.deadlines import Deadlines
 from relay.door import Door
 from relay.effects import Effects
@@ -31,6 +32,9 @@ from relay.transactions import Transactions
 
 _STEPS_PER_SECOND: Final = 10
 """A request's end to 100 ms: its agent counts the time itself. Coarse steps cost little memory."""
+
+_RESTARTS: Final = 2
+"""Times that an agent may queue all it has at once."""
 
 _CLOSE_REASON: Final[Mapping[RequestOutcome, CloseReason]] = {
     RequestOutcome.EXPIRED: CloseReason.EXPIRED,
@@ -59,6 +63,10 @@ class Requests:
         self._transactions: Final = transactions
         self._count = 0
         self._of_agent: Final[dict[str, int]] = {}
+        burst = _RESTARTS * limits.requests_per_agent
+        self._rate: Final = Size(limits.request_rate, burst, burst)
+        self._lately: Final[dict[str, Bucket]] = {}
+        """What each agent has queued: as many agents as may attach."""
         self._by_tag: Final[dict[bytes, Request]] = {}
 
     def __len__(self) -> int:
@@ -69,10 +77,16 @@ class Requests:
 
     def queue(self, link: Link, message: AuthRequest, now: float) -> None:
         replaced = self._under(message.tags)
+        lately = self._lately.get(link.agent)
+        if lately is None:
+            lately = self._lately[link.agent] = Bucket(self._rate, now)
         refusal = self._refusal(link, message, replaced)
+        if refusal is None and lately.is_full(now):
+            refusal = RefusedReason.QUOTA
         if refusal is not None:
             self._effects.send(link, Refused(message.request, refusal))
             return
+        lately.add(1.0, now)
         for old in replaced:
             self.end(old, RequestOutcome.REPLACED, now)
         expires = now + message.ttl

@@ -55,6 +55,7 @@ LIMITS: dict[str, Any] = {
     "requests": 3,
     "requests_per_agent": 2,
     "longest_ttl": 100,
+    "request_rate": 1.7,
     "incomplete": 2,
     "source_rate": 0.37,
     "source_burst": 9,
@@ -171,6 +172,8 @@ class BrokerMachine(RuleBasedStateMachine):
         self.relay.now = 1000.1
         self.model_links: list[ModelLink] = []
         self.requests: list[ModelRequest] = []
+        self.queued: list[list[float]] = [[], []]
+        """The moments of each agent's."""
         self.incomplete: list[ModelValidator] = []
         self.held: list[ModelValidator] = []
         """Each pool, oldest entry first."""
@@ -225,11 +228,14 @@ class BrokerMachine(RuleBasedStateMachine):
             reason = RefusedReason.QUOTA
         elif len(self.requests) - len(replaced) >= LIMITS["requests"]:
             reason = RefusedReason.OVERLOADED
+        elif self._queued_lately(link.agent) + 1 > 2 * LIMITS["requests_per_agent"]:
+            reason = RefusedReason.QUOTA
         if reason is not None:
             link.expected.append(Refused(number, reason))
             return
         for old in replaced:
             self._request_ends(old, None)
+        self.queued[link.agent].append(self.relay.now)
         request = ModelRequest(link, number, tags, self.relay.now + ttl)
         self.requests.append(request)
         link.expected.append(Queued(number))
@@ -439,6 +445,14 @@ class BrokerMachine(RuleBasedStateMachine):
         self.draining = True
 
     # ---- the model ----
+
+    def _queued_lately(self, agent: int) -> float:
+        """What has not drained yet of all that it ever queued."""
+        left, before = 0.0, 0.0
+        for when, more in [*((when, 1) for when in self.queued[agent]), (self.relay.now, 0)]:
+            left = max(0.0, left - (when - before) * LIMITS["request_rate"]) + more
+            before = when
+        return left
 
     def _pick(self, pick: int) -> tuple[ModelLink, int]:
         request = self.requests[pick % len(self.requests)]

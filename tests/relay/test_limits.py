@@ -14,7 +14,15 @@ import trio
 import trio.testing
 
 from protocol.frames import encode_frame
-from protocol.messages import AuthRequest, Close, Data, Drain, Refused
+from protocol.messages import (
+    AuthRequest,
+    Close,
+    CloseReason,
+    Data,
+    Drain,
+    Refused,
+    RefusedReason,
+)
 from relay.limits import Limits
 from tests.relay.pure_relay import SIGN_ON_ID, TAG, PureRelay, asking_for
 from tests.relay.real_ends import attached, paired
@@ -88,6 +96,18 @@ def requests(limit: float) -> bool:
 @case(enough=3, too_little=2)
 def requests_per_agent(limit: float) -> bool:
     return _refused(PureRelay(requests_per_agent=int(limit)))
+
+
+@case(enough=1.1, too_little=0.9)
+def request_rate(limit: float) -> bool:
+    relay = PureRelay(requests_per_agent=1, request_rate=limit)
+    agent = relay.agent()
+    for _ in range(2):  # at once
+        agent.queue(TAG)
+        agent.send(Close(1, CloseReason.WITHDRAWN))
+    relay.wait(1)
+    agent.send(AuthRequest(1, SIGN_ON_ID, 60, (TAG,)))
+    return Refused(1, RefusedReason.QUOTA) in agent.received()
 
 
 @case(enough=60, too_little=59)

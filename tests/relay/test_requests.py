@@ -46,6 +46,15 @@ def over_quota() -> tuple[AgentEnd, AuthRequest]:
     return agent, request(2)
 
 
+def over_its_rate() -> tuple[AgentEnd, AuthRequest]:
+    agent = PureRelay(requests_per_agent=1, request_rate=1e-6).agent()
+    for _ in range(2):
+        agent.queue(OTHER)
+        agent.send(Close(1, CloseReason.WITHDRAWN))
+    agent.relay.records()
+    return agent, request()
+
+
 def ttl_too_long() -> tuple[AgentEnd, AuthRequest]:
     return PureRelay(longest_ttl=59).agent(), request()
 
@@ -82,6 +91,7 @@ def over_the_relays_cap() -> tuple[AgentEnd, AuthRequest]:
 
 REFUSALS: Final[tuple[tuple[RefusedReason, Refusal], ...]] = (
     (RefusedReason.QUOTA, over_quota),
+    (RefusedReason.QUOTA, over_its_rate),
     (RefusedReason.TTL, ttl_too_long),
     (RefusedReason.TTL, ttl_of_nothing),
     (RefusedReason.DUPLICATE, tag_of_another_agent),
@@ -139,6 +149,7 @@ def test_a_place_is_given_back_however_a_request_ends(end: str, paired: bool) ->
         assert len(relay.broker.requests) == len(relay.broker.transactions) == 0
         if not agent.up:
             agent = relay.agent()
+        relay.wait(1)  # it is no matter of the rate
 
 
 # ---- the same tag again --------------------------------------------------------------------------
@@ -324,3 +335,38 @@ def test_a_waiting_request_costs_at_most_600_bytes() -> None:
         tracemalloc.stop()
     assert len(relay.broker.requests) == 10_000
     assert (after - before) / 10_000 <= 600
+
+
+# ---- the rate ------------------------------------------------------------------------------------
+
+
+def test_an_agent_that_comes_back_twice_with_all_it_has_is_not_hurt() -> None:
+    relay = PureRelay(requests_per_agent=10)
+    for _ in range(3):
+        agent = relay.agent()
+        for number in range(10):
+            agent.queue(bytes([number]) * 16, number=number)
+        agent.leave()
+        relay.wait(0.1)
+
+
+def test_the_rate_is_each_agents_own_and_not_its_links() -> None:
+    relay = PureRelay(requests_per_agent=1, request_rate=1e-6)
+    agent, again, other = relay.agent(), relay.agent(), relay.agent(UID + 1)
+    agent.queue(TAG)
+    again.queue(TAG)
+    again.send(request(2))
+    assert again.received() == [Refused(2, RefusedReason.QUOTA)]
+    agent.send(request(2))
+    assert agent.received() == [Refused(2, RefusedReason.QUOTA)]
+    other.queue(OTHER)
+
+
+def test_what_is_refused_does_not_count() -> None:
+    relay = PureRelay(requests_per_agent=1, request_rate=1e-6)
+    agent = relay.agent()
+    for number in range(9):
+        agent.send(request(number, ttl=0))
+    agent.received()
+    agent.queue(TAG, number=20)
+    agent.queue(TAG, number=21)

@@ -68,6 +68,11 @@ class FrameReader:
         """Bytes fed and not yet handed out: more than 0 at the end of a stream means truncation."""
         return len(self._buffer) - self._offset
 
+    @property
+    def unread(self) -> bytes:
+        """Those bytes themselves."""
+        return self._buffer[self._offset :]
+
     def take(self, count: int) -> bytes | None:
         """The next `count` raw bytes (the preface), or None when more bytes are needed."""
         end = self._offset + count

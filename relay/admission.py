@@ -97,6 +97,20 @@ class Visit:
         self._network.leave(price, now)
 
 
+class _Uncounted(Visit):
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Of nobody's accounts."""
+
+    def cost(self, price: float, now: float) -> None:
+        pass
+
+
+UNCOUNTED: Final[Visit] = _Uncounted()
+"""By a Unix socket, and behind a proxy until that has said for whom it speaks."""
+
+
 class Admission:
     """The accounts of one kind of listeners."""
 

@@ -19,8 +19,9 @@ from relay.effects import Effects
 from relay.ends import Link, Validator
 from relay.limits import Limits
 from relay.links import Links
-from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
+from relay.outcomes import RequestOutcome
 from relay.peers import Peer
+from relay.proxies import Proxies
 from relay.requests import Requests
 from relay.transactions import Transactions
 
@@ -48,23 +49,26 @@ class Broker:
 
     # ---- agents' links ---------------------------------------------------------------------------
 
-    def link_opened(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link | None:
+    def link_opened(
+        self, peer: Peer | int, trusted: frozenset[int], now: float, proxies: Proxies = ()
+    ) -> Link | None:
         """`peer` is a uid on a Unix socket, where one of `trusted` may come; elsewhere a key must
-        be proved. None: its source is refused, reset it."""
-        return self.links.open(peer, trusted, now)
+        be proved. `proxies` are the listener's, if it has any. None: refused, reset it."""
+        return self.links.open(peer, trusted, now, proxies)
 
     def link_bytes(self, link: Link, data: bytes, now: float) -> None:
         self.links.read(link, data, now)
 
     def link_gone(self, link: Link, now: float) -> None:
         """The agent closed its link, or the network did."""
-        self.links.end(link, LinkOutcome.CLOSED, now)
+        self.links.gone(link, now)
 
     # ---- validators ------------------------------------------------------------------------------
 
-    def validator_opened(self, peer: Peer, now: float) -> Validator | None:
-        """A connection has come to a validators' listener. None: refused, reset it."""
-        return self.door.open(peer, now)
+    def validator_opened(self, peer: Peer, now: float, proxies: Proxies = ()) -> Validator | None:
+        """A connection has come to a listener for validators that has these proxies, if any.
+        None: refused, reset it."""
+        return self.door.open(peer, now, proxies)
 
     def validator_bytes(self, validator: Validator, data: bytes, now: float) -> None:
         transaction = validator.transaction
@@ -82,7 +86,7 @@ class Broker:
             request = validator.transaction.request
             self.requests.end(request, RequestOutcome.VALIDATOR_GONE, now)
         else:
-            self.door.leave(validator, ValidatorOutcome.LEFT, now)
+            self.door.gone(validator, now)
 
     # ---- both ------------------------------------------------------------------------------------
 

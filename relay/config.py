@@ -18,7 +18,7 @@ from daemons.tables import mistakes
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
 from relay.keys import KeyFileError, load_agents, load_private_key
 from relay.limits import Limits
-from relay.proxies import Network, parse_network
+from relay.proxies import Network, Proxies, parse_network
 from relay.socket_options import SocketOptions
 
 DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
@@ -84,7 +84,7 @@ class ListenerPlan:
 
     address: TcpAddress | UnixAddress
     trusted: frozenset[int] | None
-    proxies: tuple[Network, ...] = ()
+    proxies: Proxies = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _listeners(config: Config) -> tuple[ListenerPlan, ...]:
     return tuple(listeners)
 
 
-def _proxies(texts: list[str] | None, where: str) -> tuple[Network, ...]:
+def _proxies(texts: list[str] | None, where: str) -> Proxies:
     if texts == []:
         raise ConfigError(f"{where}: found nobody, expected a proxy, or no key where there is none")
     proxies: list[Network] = []

@@ -15,12 +15,14 @@ from protocol.errors import ProtocolError
 from protocol.frames import decode_preface
 from protocol.limits import PREFACE_LENGTH
 from protocol.messages import FROM_VALIDATOR
-from relay.admission import Admission
+from relay.admission import UNCOUNTED, Admission
+from relay.arrivals import arrive, has_only_looked
 from relay.effects import Effects
-from relay.ends import Fate, Validator, ValidatorState
+from relay.ends import Arrival, Fate, Validator, ValidatorState
 from relay.limits import Limits
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
+from relay.proxies import Proxies, listed
 from relay.records import ValidatorEnded, between
 
 
@@ -51,18 +53,21 @@ class Door:
         """Validators that wait for their request, or for their reset."""
         return len(self._held)
 
-    def open(self, peer: Peer, now: float) -> Validator | None:
-        """None when its source is refused."""
-        visit = self._admission.admit(peer, now)
-        if visit is None:
-            refused = ValidatorEnded(
-                outcome=ValidatorOutcome.REFUSED, source=peer.network_text, lasted=0.0
-            )
-            self._effects.records.append(refused)
+    def open(self, peer: Peer, now: float, proxies: Proxies) -> Validator | None:
+        """None when it is refused: its source is, or it is none of `proxies` if there are any."""
+        arrival, visit = Arrival.HEADER, UNCOUNTED
+        if not proxies:
+            admitted = self._admission.admit(peer, now)
+            if admitted is None:
+                self._record(ValidatorOutcome.REFUSED, peer, 0.0)
+                return None
+            arrival, visit = Arrival.KNOWN, admitted
+        elif not listed(peer, proxies):
+            self._record(ValidatorOutcome.NOT_LISTED, peer, 0.0)
             return None
         limits = self._limits
         release = now + limits.hold + limits.hold_jitter * self._jitter()
-        validator = Validator(peer, visit, now, release)
+        validator = Validator(peer, arrival, visit, now, release)
         self._effects.deadlines.add(validator, release)
         self._enter(self._incomplete, limits.incomplete, validator, now)
         return validator
@@ -78,6 +83,8 @@ class Door:
         """The tag it asks for, or None when more bytes are needed or it was no good."""
         validator.reader.feed(data)
         try:
+            if validator.arrival is not Arrival.KNOWN and not self._has_arrived(validator, now):
+                return None
             tag = _tag(validator)
         except ProtocolError:
             self.put_out(validator, ValidatorOutcome.MALFORMED, now)
@@ -85,6 +92,13 @@ class Door:
         if tag is not None:
             validator.tag = tag
         return tag
+
+    def _has_arrived(self, validator: Validator, now: float) -> bool:
+        """One behind a proxy. Who is refused goes at once, as where there is no proxy."""
+        arrival = arrive(validator, self._admission, now)
+        if arrival is Arrival.REFUSED:
+            self.leave(validator, ValidatorOutcome.REFUSED, now)
+        return arrival is Arrival.KNOWN
 
     def wait(self, validator: Validator, tag: bytes, now: float) -> None:
         """No request waits under its tag, but one may yet come."""
@@ -129,6 +143,12 @@ class Door:
         if validator.state is not ValidatorState.ENDED and now >= validator.release:
             self.dismiss(validator, validator.outcome, now)
 
+    def gone(self, validator: Validator, now: float) -> None:
+        """It closed its connection."""
+        only_looked = has_only_looked(validator)
+        outcome = ValidatorOutcome.CHECKED if only_looked else ValidatorOutcome.LEFT
+        self.leave(validator, outcome, now)
+
     def leave(self, validator: Validator, outcome: ValidatorOutcome, now: float) -> None:
         """It goes before its moment. One that was put out already keeps its own word."""
         if validator.state is ValidatorState.HELD:
@@ -140,10 +160,14 @@ class Door:
         """Reset it now."""
         self._remove(validator)
         if outcome is not None:
-            lasted = between(validator.opened, now)
-            source = validator.peer.network_text
-            self._effects.records.append(ValidatorEnded(outcome, source, lasted))
+            self._record(outcome, validator.peer, between(validator.opened, now))
         self.finish(validator, Fate.RESET, now)
+
+    def _record(self, outcome: ValidatorOutcome, peer: Peer, lasted: float) -> None:
+        """Proxies look every few seconds: that is for who looks for it."""
+        level = "debug" if outcome is ValidatorOutcome.CHECKED else "info"
+        record = ValidatorEnded(outcome, peer.network_text, lasted, level=level)
+        self._effects.records.append(record)
 
     def finish(self, validator: Validator, fate: Fate, now: float) -> None:
         """The end of one that is in no pool, recorded elsewhere."""

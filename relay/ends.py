@@ -25,6 +25,16 @@ class Fate(Enum):
     """Close at once, with a TCP reset."""
 
 
+class Arrival(Enum):
+    """Whether it is known who has come. Behind a proxy it is so when the header has been read."""
+
+    HEADER = "header"
+    LOCAL = "local"
+    """The proxy speaks for itself, and has said nothing more yet."""
+    REFUSED = "refused"
+    KNOWN = "known"
+
+
 class LinkState(Enum):
     """How far a link has come."""
 
@@ -40,6 +50,7 @@ class Link:
 
     __slots__ = (
         "agent",
+        "arrival",
         "claimed",
         "deadline",
         "fate",
@@ -54,11 +65,11 @@ class Link:
         "visit",
     )
 
-    def __init__(self, peer: Peer | int, visit: Visit | None, now: float) -> None:
+    def __init__(self, peer: Peer | int, arrival: Arrival, visit: Visit, now: float) -> None:
         """`peer` is where it comes from, or the uid that the kernel says it has."""
-        self.peer: Final = peer
-        self.visit: Final = visit
-        """None on a Unix socket, where nobody is counted."""
+        self.peer = peer
+        self.arrival = arrival
+        self.visit = visit
         self.opened: Final = now
         self.heard = now
         self.deadline = now
@@ -103,6 +114,7 @@ class Validator:
 
     __slots__ = (
         "answered",
+        "arrival",
         "blocked_since",
         "deadline",
         "fate",
@@ -118,9 +130,12 @@ class Validator:
         "visit",
     )
 
-    def __init__(self, peer: Peer, visit: Visit, now: float, release: float) -> None:
-        self.peer: Final = peer
-        self.visit: Final = visit
+    def __init__(
+        self, peer: Peer, arrival: Arrival, visit: Visit, now: float, release: float
+    ) -> None:
+        self.peer = peer
+        self.arrival = arrival
+        self.visit = visit
         self.opened: Final = now
         self.release: Final = release
         self.deadline = release

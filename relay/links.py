@@ -28,12 +28,14 @@ from protocol.messages import (
     Pong,
     Reject,
 )
-from relay.admission import Admission
+from relay.admission import UNCOUNTED, Admission
+from relay.arrivals import arrive, has_only_looked
 from relay.effects import Effects
-from relay.ends import Fate, Link, LinkState
+from relay.ends import Arrival, Fate, Link, LinkState
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome
 from relay.peers import Peer
+from relay.proxies import Proxies, listed
 from relay.records import LinkEnded, LinkUp, between
 from relay.requests import Requests
 
@@ -71,22 +73,21 @@ class Links:
         """Those being set up included."""
         return len(self._links)
 
-    def open(self, peer: Peer | int, trusted: frozenset[int], now: float) -> Link | None:
-        """None when its source is refused."""
-        visit = None
-        if isinstance(peer, Peer):
-            visit = self._admission.admit(peer, now)
-            if visit is None:
-                refused = LinkEnded(
-                    outcome=LinkOutcome.SOURCE_REFUSED,
-                    source=peer.network_text,
-                    agent="",
-                    lasted=0.0,
-                    requests=0,
-                )
-                self._effects.records.append(refused)
-                return None
-        link = Link(peer, visit, now)
+    def open(
+        self, peer: Peer | int, trusted: frozenset[int], now: float, proxies: Proxies
+    ) -> Link | None:
+        """None when it is refused: its source is, or it is none of `proxies` if there are any."""
+        arrival, visit = Arrival.KNOWN, UNCOUNTED
+        if isinstance(peer, Peer) and not proxies:
+            admitted = self._admission.admit(peer, now)
+            if admitted is None:
+                return self._refused(peer, LinkOutcome.SOURCE_REFUSED)
+            visit = admitted
+        elif isinstance(peer, Peer):
+            arrival = Arrival.HEADER
+            if not listed(peer, proxies):
+                return self._refused(peer, LinkOutcome.NOT_LISTED)
+        link = Link(peer, arrival, visit, now)
         self._links[link] = None
         self._setting_up[link] = None
         self._effects.arm(link, now + self._limits.link_setup)
@@ -95,6 +96,10 @@ class Links:
         elif len(self._links) > self._limits.links:
             self.end(next(iter(self._setting_up)), LinkOutcome.OVERLOADED, now)
         return link
+
+    def _refused(self, peer: Peer, outcome: LinkOutcome) -> Link | None:
+        self._effects.records.append(LinkEnded(outcome, peer.network_text, "", 0.0, 0))
+        return None
 
     def read(self, link: Link, data: bytes, now: float) -> None:
         if link.state is LinkState.ENDED:
@@ -108,6 +113,8 @@ class Links:
 
     def _read(self, link: Link, now: float) -> None:
         reader = link.reader
+        if link.arrival is not Arrival.KNOWN and not self._has_arrived(link, now):
+            return
         if link.state is LinkState.PREFACE:
             preface = reader.take(PREFACE_LENGTH)
             if preface is None:
@@ -123,6 +130,13 @@ class Links:
                 handle(link, message, now)
             else:
                 self._set_up(link, message, now)
+
+    def _has_arrived(self, link: Link, now: float) -> bool:
+        """One behind a proxy."""
+        arrival = arrive(link, self._admission, now)
+        if arrival is Arrival.REFUSED:
+            self.end(link, LinkOutcome.SOURCE_REFUSED, now)
+        return arrival is Arrival.KNOWN
 
     def _set_up(self, link: Link, message: Message, now: float) -> None:
         match link.state, message:
@@ -145,8 +159,7 @@ class Links:
     def _attached(self, link: Link, agent: str, now: float) -> None:
         link.attached(agent)
         del self._setting_up[link]
-        if link.visit is not None:
-            link.visit.was_good(now)
+        link.visit.was_good(now)
         self._effects.arm(link, now + PING_INTERVAL)
         limits = self._limits
         self._effects.send(link, Attached(limits.requests_per_agent, limits.longest_ttl))
@@ -177,6 +190,11 @@ class Links:
         else:
             self._effects.arm(link, link.heard + PING_INTERVAL)
 
+    def gone(self, link: Link, now: float) -> None:
+        """Its other end closed it."""
+        only_looked = has_only_looked(link)
+        self.end(link, LinkOutcome.CHECKED if only_looked else LinkOutcome.CLOSED, now)
+
     def end(self, link: Link, outcome: LinkOutcome, now: float) -> None:
         """The end of a link and of all its requests."""
         if link.state is LinkState.ENDED:
@@ -186,15 +204,15 @@ class Links:
         del self._links[link]
         if link in self._setting_up:
             del self._setting_up[link]
-            if link.visit is not None:
-                link.visit.cost(self._price(outcome), now)
+            link.visit.cost(self._price(outcome), now)
         self._effects.deadlines.remove(link, link.deadline)
         self._effects.touched.add(link)
         requests = list(link.requests.values())
         for request in requests:
             self._requests.end(request, RequestOutcome.AGENT_GONE, now)
         lasted = between(link.opened, now)
-        record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests))
+        level = "debug" if outcome is LinkOutcome.CHECKED else "info"
+        record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests), level=level)
         self._effects.records.append(record)
 
     def _price(self, outcome: LinkOutcome) -> float:

@@ -7,6 +7,8 @@ from protocol.address import AddressError
 from relay.peers import Peer
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Proxies = tuple[Network, ...]
+"""A listener's; empty if it is behind none."""
 
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
@@ -28,7 +30,7 @@ def parse_network(text: str) -> Network:
     return network
 
 
-def listed(peer: Peer, proxies: tuple[Network, ...]) -> bool:
+def listed(peer: Peer, proxies: Proxies) -> bool:
     """Whether it is one of them."""
     address = ipaddress.ip_address(peer.packed)
     return any(address in network for network in proxies)

@@ -43,7 +43,7 @@ def open_listeners(plan: Plan) -> list[Listener]:
                 listener.socket.close()
             reason = error.strerror or error
             raise ConfigError(f"cannot listen on {wanted.address}: {reason}") from None
-        listeners += [Listener(sock, wanted.trusted) for sock in sockets]
+        listeners += [Listener(sock, wanted.trusted, wanted.proxies) for sock in sockets]
     return listeners
 
 

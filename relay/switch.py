@@ -20,6 +20,7 @@ import trio
 from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
 from relay.peers import Peer
+from relay.proxies import Proxies
 from relay.records import NoDescriptor, Record
 
 BATCH: Final = 256
@@ -58,13 +59,16 @@ _NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM
 
 class Listener:
     """A listening socket. `trusted` is None for validators, the allowed uids for agents (on TCP
-    none: there a key decides)."""
+    none: there a key decides). `proxies`, if any, are all who may connect."""
 
-    __slots__ = ("_family", "socket", "trusted")
+    __slots__ = ("_family", "proxies", "socket", "trusted")
 
-    def __init__(self, sock: socket.socket, trusted: frozenset[int] | None) -> None:
+    def __init__(
+        self, sock: socket.socket, trusted: frozenset[int] | None, proxies: Proxies = ()
+    ) -> None:
         self.socket: Final = sock
         self.trusted: Final = trusted
+        self.proxies: Final = proxies
         self._family: Final = int(sock.family)
 
     def accept(self) -> tuple[SocketType, Any]:
@@ -185,11 +189,12 @@ class Switch:
                 continue  # the peer is gone again, or its network is: accept(2), Error handling
             end: Link | Validator | None
             if listener.trusted is None:
-                end = self._broker.validator_opened(_peer(sock.family, address), now)
+                peer = _peer(sock.family, address)
+                end = self._broker.validator_opened(peer, now, listener.proxies)
             else:
                 uid = _peer_uid(sock)
-                peer = _peer(sock.family, address) if uid is None else uid
-                end = self._broker.link_opened(peer, listener.trusted, now)
+                who = _peer(sock.family, address) if uid is None else uid
+                end = self._broker.link_opened(who, listener.trusted, now, listener.proxies)
             if end is None:
                 _reset(sock)
                 continue

@@ -79,9 +79,11 @@ def test_what_is_buffered_at_the_end_is_truncation(body: bytes, kept: int) -> No
     if kept >= len(frame):
         assert whole == body
         assert reader.buffered == 0
+        assert reader.unread == b""
     else:
         assert whole is None
         assert reader.buffered == kept
+        assert reader.unread == frame[:kept]
 
 
 def test_a_preface_is_taken_raw_before_the_frames() -> None:

@@ -14,6 +14,7 @@ from relay.broker import Broker
 from relay.ends import Fate, Link, LinkState, Validator
 from relay.limits import Limits
 from relay.peers import Peer
+from relay.proxies import Proxies
 from relay.records import Record
 
 KEY = X25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -49,6 +50,8 @@ class PureRelay:
         self.addresses = 0
         self.source = bytes((198, 51, 100, 7))
         """Where validators come from."""
+        self.proxies: Proxies = ()
+        """Of its TCP listeners."""
         self._seen: dict[Link | Validator, tuple[bytes, Fate, bool]] = {}
 
     def look(self) -> None:
@@ -85,9 +88,15 @@ class PureRelay:
 
     def link(self, uid: int | None = UID) -> "AgentEnd":
         """A link that has not said anything yet; None comes by TCP."""
-        peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
-        link = self.broker.link_opened(peer, frozenset({UID, UID + 1}), self.now)
+        link = self.link_or_none(Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid)
         assert link is not None, "it was refused"
+        return link
+
+    def link_or_none(self, peer: Peer | int) -> "AgentEnd | None":
+        proxies = self.proxies if isinstance(peer, Peer) else ()
+        link = self.broker.link_opened(peer, frozenset({UID, UID + 1}), self.now, proxies)
+        if link is None:
+            return None
         self._seen[link] = (b"", Fate.OPEN, True)
         self.look()
         return AgentEnd(self, link)
@@ -111,7 +120,7 @@ class PureRelay:
     def validator_or_none(self) -> "ValidatorEnd | None":
         self.addresses += 1
         peer = Peer(self.source, self.addresses)
-        validator = self.broker.validator_opened(peer, self.now)
+        validator = self.broker.validator_opened(peer, self.now, self.proxies)
         if validator is None:
             return None
         self._seen[validator] = (b"", Fate.OPEN, True)

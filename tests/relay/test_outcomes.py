@@ -30,6 +30,7 @@ from protocol.sign_on_id import display
 from relay.ends import Fate
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.peers import Peer
+from relay.proxies import parse_network
 from relay.records import LinkEnded, RequestEnded, ValidatorEnded
 from tests.relay.pure_relay import (
     H1,
@@ -351,6 +352,24 @@ def refused_validator() -> list[Ended]:
     return ended(relay)
 
 
+@reaches(ValidatorOutcome.NOT_LISTED)
+def unlisted_validator() -> list[Ended]:
+    relay = PureRelay()
+    relay.proxies = (parse_network("198.51.100.8"),)
+    assert relay.validator_or_none() is None
+    return ended(relay)
+
+
+@reaches(ValidatorOutcome.CHECKED)
+def health_check_of_validators() -> list[Ended]:
+    relay = PureRelay()
+    relay.proxies = (parse_network("198.51.100.7"),)
+    validator = relay.validator()
+    validator.leave()
+    assert validator.reset
+    return ended(relay)
+
+
 @reaches(ValidatorOutcome.LEFT)
 def left() -> list[Ended]:
     relay = PureRelay()
@@ -444,6 +463,22 @@ def refused_source() -> list[Ended]:
     relay.link(None)
     peer = Peer(bytes((192, 0, 2, 1)), 998)
     assert relay.broker.link_opened(peer, frozenset(), relay.now) is None
+    return ended(relay)
+
+
+@reaches(LinkOutcome.NOT_LISTED)
+def unlisted_agent() -> list[Ended]:
+    relay = PureRelay()
+    relay.proxies = (parse_network("192.0.2.2"),)
+    assert relay.link_or_none(Peer(bytes((192, 0, 2, 1)), 999)) is None
+    return ended(relay)
+
+
+@reaches(LinkOutcome.CHECKED)
+def health_check_of_links() -> list[Ended]:
+    relay = PureRelay()
+    relay.proxies = (parse_network("192.0.2.1"),)
+    relay.link(None).leave()
     return ended(relay)
 
 

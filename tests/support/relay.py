@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from protocol.address import TcpAddress, UnixAddress
 from relay import config, server
 from relay.limits import Limits
+from relay.proxies import Proxies
 from relay.records import Record
 from relay.server import Relay
 from relay.socket_options import SocketOptions
@@ -35,10 +36,12 @@ async def start_relay(
     limits: Limits | None = None,
     agents: dict[bytes, str] | None = None,
     validators: TcpAddress | None = None,
+    proxies: Proxies = (),
 ) -> RunningRelay:
     """`agents` are the link public keys that may attach by TCP, and their names.
 
-    `validators` is where to listen for those, if not on any port of 127.0.0.1.
+    `validators` is where to listen for those, if not on any port of 127.0.0.1. With `proxies`,
+    both TCP listeners are behind these.
     """
     key = X25519PrivateKey.generate()
     unix = UnixAddress(str(directory / "agents.sock"))
@@ -47,8 +50,8 @@ async def start_relay(
     plan = config.Plan(
         (
             config.ListenerPlan(unix, own),
-            config.ListenerPlan(loopback, own),
-            config.ListenerPlan(validators or loopback, None),
+            config.ListenerPlan(loopback, own, proxies),
+            config.ListenerPlan(validators or loopback, None, proxies),
         ),
         key,
         agents or {},

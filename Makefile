@@ -56,7 +56,8 @@ compiled: $(COMPILED)/.made
 $(COMPILED)/.made: setup.py pyproject.toml $(SOURCES) $(VENV)/.dev
 	@echo "Compiling the relay in $(COMPILED) ..."
 	@rm -rf $(COMPILED)
-	@BARTIZAN_COMPILED=1 $(BIN)/python setup.py -q build --build-base build/mypyc --build-lib $(COMPILED)
+	@PYTHONDONTWRITEBYTECODE= BARTIZAN_COMPILED=1 $(BIN)/python setup.py -q build \
+	  --build-base build/mypyc --build-lib $(COMPILED)
 	@touch $@
 
 # ---- packages ----------------------------------------------------------------------------------
@@ -71,6 +72,7 @@ check: $(VENV)/.dev module
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p bench
 	$(BIN)/mypy deploy/demo
 	$(BIN)/mypy docs/reference.py docs/outcomes.py
 	$(BIN)/python docs/reference.py --check

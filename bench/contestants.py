@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bench.generator import Generator, start_generator
 from bench.links import attach
-from bench.programs import HERE, program, relay_program, transit_environment
+from bench.programs import HERE, compiled_relay, program, relay_program, transit_environment
 from protocol.agent_auth import public_bytes
 from tests.support.programs import free_port
 
-Kind = Literal["bartizan", "floor_links", "floor_python", "floor_pairs", "transit", "direct"]
+Kind = Literal[
+    "bartizan", "interpreted", "floor_links", "floor_python", "floor_pairs", "transit", "direct"
+]
 Command = Sequence[str | Path]
 
 START_SECONDS: Final = 30.0
@@ -59,6 +61,7 @@ ALL: Final = (
     Contestant("bartizan", 1),
     Contestant("floor_links", 1),
     Contestant("bartizan", 16),
+    Contestant("interpreted", 16),
     Contestant("floor_links", 16),
     Contestant("floor_python", 16),
     Contestant("bartizan", 64),
@@ -70,6 +73,7 @@ ALL: Final = (
 
 _MODES: Final[dict[Kind, str]] = {
     "bartizan": "links",
+    "interpreted": "links",
     "floor_links": "links",
     "floor_python": "links",
     "floor_pairs": "pairs",
@@ -84,8 +88,9 @@ def running(
     contestant: Contestant, folder: Path, command: Command | None = None
 ) -> Iterator[Running]:
     """Start it, in the empty `folder`. `command` runs Bartizan's relay instead of the program."""
+    own = compiled_relay() if contestant.kind == "bartizan" else [relay_program()]
     with ExitStack() as stack:
-        started = _start(stack, contestant, folder, command or [relay_program()])
+        started = _start(stack, contestant, folder, command or own)
         for link in started.links:
             stack.callback(link.close)
         generator = start_generator(_MODES[contestant.kind], started.port, started.links)
@@ -107,7 +112,7 @@ class _Started(NamedTuple):
 
 def _start(stack: ExitStack, contestant: Contestant, folder: Path, command: Command) -> _Started:
     match contestant.kind:
-        case "bartizan":
+        case "bartizan" | "interpreted":
             return _bartizan(stack, contestant.links, folder, command)
         case "floor_links" | "floor_python":
             pid, agents, validators = _floor(stack, contestant.kind)

@@ -72,7 +72,7 @@ def profile(sign_ons: int, links: int) -> Samples:
     with tempfile.TemporaryDirectory() as folder:
         samples = Path(folder) / "samples"
         command: Command = [sys.executable, "-m", "bench.profile", SAMPLED, samples]
-        with running(Contestant("bartizan", links), Path(folder), command) as relay:
+        with running(Contestant("interpreted", links), Path(folder), command) as relay:
             relay.generator.run(WARM_UP, IN_FLIGHT)
             relay.generator.run(sign_ons, IN_FLIGHT)
         return msgspec.json.decode(samples.read_bytes(), type=Samples)

@@ -36,7 +36,9 @@ SHARD = 7
 TAGS = tuple(bytes((letter,)) * 16 for letter in b"abcd")
 SIGN_ON_ID = b"sign-on1"
 _INCOMPLETE = (ValidatorState.PREFACE, ValidatorState.AUTH_VALIDATE)
-_HELD = (ValidatorState.UNMATCHED, ValidatorState.HELD)
+_PAIRED, _ENDED = ValidatorState.PAIRED, ValidatorState.ENDED
+_LINK_ENDED = LinkState.ENDED
+OPEN = Fate.OPEN
 LONG = 100_000.0
 """Seconds, after which nothing is left to wait for."""
 
@@ -121,14 +123,16 @@ class World:
         self.settle()
 
     def leave(self, end: Link | Validator) -> None:
-        self._left.add(end)
-        if end.fate is not Fate.OPEN:
-            return
-        if isinstance(end, Link):
-            self.broker.link_gone(end, self.now)
-        else:
-            self.broker.validator_gone(end, self.now)
+        self._leave(end)
         self.settle()
+
+    def _leave(self, end: Link | Validator) -> None:
+        self._left.add(end)
+        if end.fate is OPEN:
+            if isinstance(end, Link):
+                self.broker.link_gone(end, self.now)
+            else:
+                self.broker.validator_gone(end, self.now)
 
     def wait(self, seconds: float) -> None:
         """Time passes, and the broker is woken whenever it asked for it."""
@@ -172,7 +176,7 @@ class World:
         for end in list(self._arrived):
             while end in self._arrived and (isinstance(end, Link) or end.reading):
                 arrived = self._arrived.pop(end)
-                if end.fate is not Fate.OPEN:
+                if end.fate is not OPEN:
                     break
                 lengths = self.pieces.get(end)
                 length = lengths.pop() if lengths else len(arrived)
@@ -189,7 +193,7 @@ class World:
         if end.out and end.fate is not Fate.RESET and end not in self.slow:
             self.sent[end] += end.out
             end.out.clear()
-        if end.fate is Fate.OPEN:
+        if end.fate is OPEN:
             if end.out:
                 self.broker.blocked(end, self.now)
             else:
@@ -198,53 +202,56 @@ class World:
     # ---- what must always hold -------------------------------------------------------------------
 
     def check(self) -> None:
-        """Looks at who is there. Who has ended is looked at once more, and never changes again."""
-        broker, limits = self.broker, self.limits
-        links = [end for end in self._there if isinstance(end, Link)]
-        validators = [end for end in self._there if isinstance(end, Validator)]
-        open_links = requests = running = 0
+        """Looks at who is there. Who has ended is looked at once more, and then at the very end."""
+        links = requests = running = incomplete = held = paired = 0
         tags: list[bytes] = []
-        for link in links:
-            open_links += self._check_link(link)
-            for request in link.requests.values():
-                requests += 1
-                running += request.transaction is not None
-                tags += request.tags
-        incomplete = held = paired = 0
-        for validator in validators:
-            self._check_validator(validator, len(validators))
-            incomplete += validator.state in _INCOMPLETE
-            held += validator.state in _HELD
-            paired += validator.transaction is not None
-        assert len(broker.links) == open_links <= limits.links
+        ended: set[Link | Validator] = set()
+        for end in self._there:
+            if end.fate is not OPEN:
+                ended.add(end)
+            if isinstance(end, Link):
+                self._check_link(end)
+                links += end.state is not _LINK_ENDED
+                for request in end.requests.values():
+                    requests += 1
+                    running += request.transaction is not None
+                    tags += request.tags
+            else:
+                self._check_validator(end)
+                if end.transaction is not None:
+                    paired += 1
+                elif end.state in _INCOMPLETE:
+                    incomplete += 1
+                elif end.state is not _ENDED:
+                    held += 1
+        broker, limits = self.broker, self.limits
+        assert len(broker.links) == links <= limits.links
         assert len(broker.transactions) == paired == running <= limits.transactions
         assert len(broker.requests) == requests <= limits.requests
         assert broker.door.incomplete == incomplete <= limits.incomplete
         assert broker.door.held == held <= limits.held
         assert len(tags) == len(set(tags))
-        self._there = [end for end in self._there if end.fate is Fate.OPEN]
+        if ended:
+            self._there = [end for end in self._there if end not in ended]
 
-    def _check_link(self, link: Link) -> bool:
-        """Whether it is open."""
-        if link.state is LinkState.ENDED:
-            assert link.fate is not Fate.OPEN
+    def _check_link(self, link: Link) -> None:
+        if link.state is _LINK_ENDED:
+            assert link.fate is not OPEN
             assert not link.requests
-            return False
-        assert link.fate is Fate.OPEN
+            return
+        assert link.fate is OPEN
         if link.requests:
             assert link.state is LinkState.UP
             assert len(link.requests) <= self.limits.requests_per_agent
             for number, request in link.requests.items():
                 assert request.link is link
                 assert request.number == number
-        return True
 
-    def _check_validator(self, validator: Validator, there: int) -> None:
-        """`there`: how many were open when it was looked last, or came since."""
-        ended = validator.state is ValidatorState.ENDED
-        assert (validator.fate is not Fate.OPEN) == ended
+    def _check_validator(self, validator: Validator) -> None:
+        ended = validator.state is _ENDED
+        assert (validator.fate is not OPEN) == ended
         transaction = validator.transaction
-        assert (validator.state is ValidatorState.PAIRED) == (transaction is not None)
+        assert (validator.state is _PAIRED) == (transaction is not None)
         if transaction is not None:
             assert transaction.validator is validator
             assert transaction.request.transaction is transaction
@@ -259,12 +266,14 @@ class World:
             if self.now < validator.release:
                 incomplete = validator.outcome is ValidatorOutcome.SILENT and not validator.tag
                 most = self.limits.incomplete if incomplete else self.limits.held
+                there = sum(isinstance(end, Validator) for end in self._there)
                 assert there > most, "nobody could have pressed it out"
 
     def finish(self) -> None:
         """Everybody goes, and nothing is left."""
         for end in self.ends:
-            self.leave(end)
+            self._leave(end)
+        self.settle()
         self.wait(LONG)
         self._there = list(self.ends)
         self.check()

@@ -50,6 +50,7 @@ from tests.fuzz.world import AGENT_KEY, RELAY_KEY, SHARD, SIGN_ON_ID, TAGS, stre
 
 PAUSES = (0.5, 20.0, 59.0, 60.0)
 MOST_REQUESTS = 6
+LONGEST = 160
 SAYINGS = 10
 LAST = (WasRefused, WasClosed)
 
@@ -70,23 +71,10 @@ class Play:
         self.told: list[Message] = []
         self.numbers: set[int] = set()
         self.pairings: dict[RelayRequest, list[Pairing]] = {}
-        self.steps: tuple[Callable[[], None], ...] = (
-            self.connect,
-            self.attach,
-            self.relay_says,
-            self.relay_says_anything,
-            self.submit,
-            self.reject,
-            self.close,
-            self.send_frame,
-            self.wait,
-            self.lose,
-            self.forget,
-        )
 
     def run(self) -> None:
         while self.script.more:
-            self.script.choose(self.steps)()
+            self.script.choose(STEPS)(self)
             self.listen()
             assert len(self.link) == len(self.alive)
         if self.connected:
@@ -256,6 +244,21 @@ class Play:
         assert self.now < again <= self.now + LINK_SILENCE
 
 
+STEPS: tuple[Callable[[Play], None], ...] = (
+    Play.connect,
+    Play.attach,
+    Play.relay_says,
+    Play.relay_says_anything,
+    Play.submit,
+    Play.reject,
+    Play.close,
+    Play.send_frame,
+    Play.wait,
+    Play.lose,
+    Play.forget,
+)
+
+
 @functools.cache
 def saying(number: int, small: int, which: int) -> bytes:
     said: tuple[Message, ...] = (
@@ -281,12 +284,12 @@ def summary(event: Event) -> object:
 
 
 def once(data: bytes) -> None:
-    """u8 bytes at a time, 0 for all | instructions: u8 which of `Play.steps` | what it takes."""
-    at_a_time = Script(data).number()
+    """u8 cut or not, and how | instructions: u8 which of `STEPS` | what it takes."""
+    at_a_time, is_cut = divmod(Script(data).number(), 2)
     whole = Play(Script(data[1:]), 0)
     whole.run()
-    if at_a_time:
-        cut = Play(Script(data[1:]), at_a_time)
+    if is_cut:
+        cut = Play(Script(data[1:]), 1 + at_a_time)
         cut.run()
         assert whole.events == cut.events
         assert [type(said) for said in whole.told] == [type(said) for said in cut.told]
@@ -302,7 +305,7 @@ def says(number: int, small: int, which: int) -> bytes:
 
 def seeds() -> Iterator[bytes]:
     for by_key in (0, 1):
-        up = script(4, CONNECT, by_key, ATTACH, SUBMIT, 0, 0)
+        up = script(5, CONNECT, by_key, ATTACH, SUBMIT, 0, 0)
         paired = up + says(0, 0, QUEUED) + says(0, 0, PAIRED) + says(0, 79, DATA)
         yield paired + script(SEND, 0, 0) + says(0, 79, DATA) + script(CLOSE, 0, 1)
         yield paired + script(REJECT, 0, 0) + says(0, 0, DATA) + says(0, 0, PAIRED)

@@ -19,6 +19,7 @@ from tests.fuzz.script import Script, script
 from tests.fuzz.world import SHARD, SIGN_ON_ID, TAGS, UID, World, opening
 
 LIMITS = Limits(requests=5, requests_per_agent=4, incomplete=4, held=4, transactions=2, stall=15.0)
+LONGEST = 128
 EVERYTHING = 255
 MOST_VALIDATORS = 10
 MOST_REQUESTS = 8
@@ -38,25 +39,10 @@ class Play:
         self.requests: list[RelayRequest] = []
         self.ended: set[RelayRequest] = set()
         self.validators: list[Validator] = []
-        self.steps: tuple[Callable[[], None], ...] = (
-            self.connect,
-            self.to_relay,
-            self.to_agent,
-            self.submit,
-            self.reject,
-            self.send,
-            self.close,
-            self.validator,
-            self.frame,
-            self.raw,
-            self.leave,
-            self.wait,
-            self.lose,
-        )
 
     def run(self) -> None:
         while self.script.more:
-            self.script.choose(self.steps)()
+            self.script.choose(STEPS)(self)
         self.world.finish()
         outcomes = {record.outcome for record in self.world.records if type(record) is LinkEnded}
         assert LinkOutcome.MALFORMED not in outcomes
@@ -189,8 +175,25 @@ class Play:
                 self.happened(request, event)
 
 
+STEPS: tuple[Callable[[Play], None], ...] = (
+    Play.connect,
+    Play.to_relay,
+    Play.to_agent,
+    Play.submit,
+    Play.reject,
+    Play.send,
+    Play.close,
+    Play.validator,
+    Play.frame,
+    Play.raw,
+    Play.leave,
+    Play.wait,
+    Play.lose,
+)
+
+
 def once(data: bytes) -> None:
-    """Instructions: u8 which of `Play.steps` | what it takes."""
+    """Instructions: u8 which of `STEPS` | what it takes."""
     Play(Script(data)).run()
 
 

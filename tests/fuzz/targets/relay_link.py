@@ -40,12 +40,13 @@ from tests.fuzz.world import (
 from tests.protocol.low_order import LOW_ORDER_POINTS
 
 LIMITS = Limits(requests=4, requests_per_agent=3, link_buffer=512)
+LONGEST = 640
 UNIX, TCP, STRANGE, UP, PROVED = range(5)
 PAUSES = (0.0, 1.0, 20.0, 60.0)
 
 
 def once(data: bytes) -> None:
-    """u8 scene | u8 pause | u8 bytes at a time, 0 for all | u8 not reading | the stream."""
+    """u8 scene | u8 pause | u8 cut or not, and how | u8 not reading | the stream."""
     whole = World(LIMITS)
     if play(whole, data, in_pieces=False):
         cut = World(LIMITS)
@@ -58,7 +59,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     instructions = Script(data)
     scene = instructions.number() % 5
     pause = instructions.choose(PAUSES)
-    at_a_time = instructions.number()
+    at_a_time, cut = divmod(instructions.number(), 2)
     not_reading = bool(instructions.number() & 1)
     said = instructions.rest()
     neighbour = world.agent(OTHER_UID)
@@ -74,7 +75,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     if not_reading:
         world.slow.add(link)
     if in_pieces:
-        world.pieces[link] = lengths(at_a_time)
+        world.pieces[link] = lengths(1 + at_a_time)
     attached = link.state is LinkState.UP
     world.feed(link, said)
     if not attached and not isinstance(link.peer, int):
@@ -90,7 +91,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
         assert neighbour.state is LinkState.UP
         assert 1 in neighbour.requests
     world.finish()
-    return at_a_time > 0
+    return bool(cut)
 
 
 def prove(world: World, link: Link) -> None:
@@ -117,8 +118,8 @@ def honest(link: Link, said: bytes, behind_hello: bool) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    yield script(UNIX, 1, 0, 0) + hello() + request(1, TAGS[0])
-    yield script(UP, 1, 0, 0) + hello()[6:]
+    yield script(UNIX, 1, 1, 0) + hello() + request(1, TAGS[0])
+    yield script(UP, 1, 1, 0) + hello()[6:]
     yield script(STRANGE, 0, 3, 0) + hello()
     by_key = encode_preface(SHARD) + stream(Hello(public_bytes(AGENT_KEY), bytes(16)))
     for scene in (TCP, PROVED):
@@ -133,7 +134,7 @@ def seeds() -> Iterator[bytes]:
     again = stream(Reject(1)) + request(1, TAGS[1]) + request(2, TAGS[0], ttl=601)
     yield script(UP, 3, 0, 0) + request(1, TAGS[0], TAGS[1]) + again
     yield script(UP, 0, 0, 1) + stream(*[Ping()] * 150)
-    yield script(UP, 0, 0, 0) + stream(Ping(), Pong()) + request(1, TAGS[3])
+    yield script(UP, 0, 1, 0) + stream(Ping(), Pong()) + request(1, TAGS[3])
     many = b"".join(request(i, bytes((i,)) * 16) for i in range(5))
     yield script(UP, 2, 0, 0) + many + request(6, *(bytes((i,)) * 16 for i in range(MAX_TAGS)))
     yield script(UP, 0, 0, 0) + stream(Close(1, CloseReason.EXPIRED))

@@ -11,6 +11,7 @@ from tests.fuzz.script import Script, lengths, script
 from tests.fuzz.world import TAGS, World, opening, request, stream
 
 LIMITS = Limits(incomplete=4, held=4, transactions=1)
+LONGEST = 640
 NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER = range(5)
 ANSWER = b"a" * 80
 ANSWERS = ((), (Data(1, ANSWER),), (Reject(1),), (Close(1, CloseReason.DONE),))
@@ -19,7 +20,7 @@ PAUSES = (0.0, 1.0, 5.0, 100.0)
 
 
 def once(data: bytes) -> None:
-    """u8 scene | u8 answer | u8 pause | u8 bytes at a time | u8 first part | the stream."""
+    """u8 scene | u8 answer | u8 pause | u8 cut or not, and how | u8 first part | the stream."""
     whole = World(LIMITS)
     if play(whole, data, in_pieces=False):
         cut = World(LIMITS)
@@ -33,7 +34,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     scene = instructions.number() % 5
     answer = instructions.choose(MIXED)
     pause = instructions.choose(PAUSES)
-    at_a_time = instructions.number()
+    at_a_time, cut = divmod(instructions.number(), 2)
     first = 4 * instructions.number()
     said = instructions.rest()
     agent = world.agent()
@@ -46,7 +47,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
         world.broker.drain()
     validator = world.validator()
     if in_pieces:
-        world.pieces[validator] = lengths(at_a_time)
+        world.pieces[validator] = lengths(1 + at_a_time)
     world.feed(validator, said[:first])
     if scene == COMES_LATER:
         world.feed(agent, request(1, TAGS[0], TAGS[1]))
@@ -58,7 +59,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     world.wait(pause)
     world.leave(validator)
     world.finish()
-    return at_a_time > 0
+    return bool(cut)
 
 
 def was_paired(world: World, agent: Link) -> bool:
@@ -79,8 +80,8 @@ def seeds() -> Iterator[bytes]:
             said = opening(TAGS[0]) + encode_frame(b"h" * 80)
             yield script(scene, answer, 1, 7, 30) + said + encode_frame(b"d" * 272)
     many = b"".join(encode_frame(b"f") for _ in range(MAX_TRANSACTION_FRAMES + 1))
-    yield script(ONE_WAITS, 0, 0, 0, 200) + opening(TAGS[1]) + many
-    yield script(ONE_WAITS, 0, 0, 90, 200) + opening(TAGS[1]) + encode_frame(bytes(MAX_FRAME)) * 9
+    yield script(ONE_WAITS, 0, 0, 1, 200) + opening(TAGS[1]) + many
+    yield script(ONE_WAITS, 0, 0, 91, 200) + opening(TAGS[1]) + encode_frame(bytes(MAX_FRAME)) * 9
     yield script(ONE_WAITS, 1, 2, 3, 7) + opening(TAGS[3]) + encode_frame(b"h" * 80)
     yield script(ONE_WAITS, 1, 2, 3, 7) + opening(TAGS[0]) + b"\0\0"
     yield script(ONE_WAITS, 1, 3, 3, 1) + opening(TAGS[0])[:20]

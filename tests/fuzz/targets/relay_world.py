@@ -1,5 +1,6 @@
 """pure. Many links and validators of one small relay, in any order: what must hold, holds."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -37,10 +38,12 @@ LIMITS = Limits(
     stall=4.0,
     lifetime=50.0,
 )
+LONGEST = 128
 MOST_ENDS = 12
 UIDS = (UID, OTHER_UID, STRANGER_UID, None)
 PAUSES = (0.001, 0.5, 4.9, 5.0, 20.0, 60.0, 400.0)
 TTLS = (1, 10, 600, 0, 601)
+SAYINGS = 6
 LENGTHS = (1, 80, 272, 2048)
 
 T = TypeVar("T")
@@ -53,24 +56,10 @@ class Play:
         self.world = world
         self.script = script
         self.handshakes: dict[Link, AgentHandshake] = {}
-        self.steps: tuple[Callable[[], None], ...] = (
-            self.open_link,
-            self.open_validator,
-            self.attach,
-            self.ask,
-            self.queue,
-            self.say,
-            self.frame,
-            self.raw,
-            self.leave,
-            self.wait,
-            self.slow,
-            self.drain,
-        )
 
     def run(self) -> None:
         while self.script.more:
-            self.script.choose(self.steps)()
+            self.script.choose(STEPS)(self)
         self.world.stop()
         self.world.finish()
 
@@ -119,18 +108,10 @@ class Play:
     def say(self) -> None:
         link = self._one(Link)
         number = self.script.number() % 4
-        said: Message = self.script.choose(
-            (
-                Data(number, b"d" * self.script.choose(LENGTHS)),
-                Reject(number),
-                Close(number, CloseReason.DONE),
-                Close(number, CloseReason.WITHDRAWN),
-                Ping(),
-                Pong(),
-            )
-        )
+        length = self.script.choose(LENGTHS)
+        said = saying(number, length, self.script.number() % SAYINGS)
         if link is not None:
-            self.world.feed(link, stream(said))
+            self.world.feed(link, said)
 
     def frame(self) -> None:
         validator = self._one(Validator)
@@ -165,8 +146,37 @@ class Play:
         self.world.settle()
 
 
+STEPS: tuple[Callable[[Play], None], ...] = (
+    Play.open_link,
+    Play.open_validator,
+    Play.attach,
+    Play.ask,
+    Play.queue,
+    Play.say,
+    Play.frame,
+    Play.raw,
+    Play.leave,
+    Play.wait,
+    Play.slow,
+    Play.drain,
+)
+
+
+@functools.cache
+def saying(number: int, length: int, which: int) -> bytes:
+    said: tuple[Message, ...] = (
+        Data(number, b"d" * length),
+        Reject(number),
+        Close(number, CloseReason.DONE),
+        Close(number, CloseReason.WITHDRAWN),
+        Ping(),
+        Pong(),
+    )
+    return stream(said[which])
+
+
 def once(data: bytes) -> None:
-    """Instructions: u8 which of `Play.steps` | what it takes."""
+    """Instructions: u8 which of `STEPS` | what it takes."""
     Play(World(LIMITS), Script(data)).run()
 
 

@@ -20,7 +20,7 @@ from pam_agent.local_wire import (
 )
 from tests.support.patience import PATIENCE
 
-_PASSCODE = re.compile(r"passcode (\d{4} \d{4})")
+PASSCODE = re.compile(r"passcode (\d{4} \d{4})")
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Caller:
 
     async def passcode(self) -> str:
         """The passcode that is shown, as people read it. A prompt is not answered."""
-        while (found := _PASSCODE.search("\n".join(text for _, text in self.shown))) is None:
+        while (found := PASSCODE.search("\n".join(text for _, text in self.shown))) is None:
             kind = await self.text()
             assert kind in (RecordType.INFO, RecordType.PROMPT), kind
         return found[1].replace(" ", "")

@@ -1,0 +1,79 @@
+"""A place where one relay after another runs at the same addresses, and its books must balance."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from protocol.address import TcpAddress
+from relay.records import LinkEnded, RequestEnded, ValidatorEnded
+from tests.support.relay import RunningRelay, start_relay
+
+
+@dataclass(eq=False)
+class Bastion:
+    """Its relay ends by `crash` or by `drain`, and either returns when it is gone."""
+
+    folder: Path
+    relay: RunningRelay | None = None
+    _validators: TcpAddress | None = None
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _gone: trio.Event = field(default_factory=trio.Event)
+
+    async def run(self, *, task_status: trio.TaskStatus[RunningRelay]) -> None:
+        """One relay, to its end."""
+        self._gone = trio.Event()
+        came: Counter[str] = Counter()
+        async with trio.open_nursery() as own:
+            relay = await start_relay(own, self.folder, validators=self._validators)
+            for name in (VALIDATOR, LINK):
+                opened = getattr(relay.relay.broker, name)
+                setattr(relay.relay.broker, name, _counted(opened, came, name))
+            self.relay, self._validators = relay, relay.validators
+            self._scope = own.cancel_scope
+            task_status.started(relay)
+        self.relay = None
+        _nothing_is_left(relay)
+        _each_has_ended_once(relay, came)
+        self._gone.set()
+
+    async def crash(self) -> None:
+        self._scope.cancel()
+        await self._gone.wait()
+
+    async def drain(self) -> None:
+        if self.relay is not None:
+            self.relay.relay.drain()
+        await self._gone.wait()
+
+
+VALIDATOR: Final = "validator_opened"
+LINK: Final = "link_opened"
+
+
+def _counted(opened: Callable[..., object], came: Counter[str], name: str) -> Callable[..., object]:
+    def count(*arguments: object) -> object:
+        end = opened(*arguments)
+        came[name] += end is not None
+        return end
+
+    return count
+
+
+def _nothing_is_left(relay: RunningRelay) -> None:
+    broker = relay.relay.broker
+    assert len(broker.requests) == len(broker.transactions) == len(broker.links) == 0
+    assert broker.door.incomplete == broker.door.held == 0
+    assert relay.relay.switch.connections == 0
+
+
+def _each_has_ended_once(relay: RunningRelay, came: Counter[str]) -> None:
+    """A validator by a word of its own, or by that of the request that it was paired with."""
+    records = relay.records
+    paired = sum(isinstance(each, RequestEnded) and each.source != "" for each in records)
+    alone = sum(isinstance(each, ValidatorEnded) for each in records)
+    assert came[VALIDATOR] == alone + paired
+    assert came[LINK] == sum(isinstance(each, LinkEnded) for each in records)

@@ -21,12 +21,14 @@ from pam_agent.records import AccountStanding, AgentIdentity, Decided, Device
 from pam_agent.rows import (
     read_device,
     read_devices,
+    read_figures,
     read_standing,
     write_device,
     write_ratchet,
     write_standing,
 )
 from pam_agent.schema import FILE_NAME, StoreError, explain, open_store
+from pam_agent.store_figures import StoreFigures
 from protocol.limits import MAX_TAGS
 from protocol.ratchet import Generation, Ratchet
 
@@ -210,6 +212,10 @@ class Accounts:
     async def list_devices(self) -> tuple[Device, ...]:
         """Every device of every account, those not proved yet too, by account and age."""
         return await self._transaction(lambda db: read_devices(db, "", order="account, id"))
+
+    async def figures(self) -> StoreFigures:
+        """How much there is."""
+        return await self._transaction(read_figures)
 
     async def revoke(self, account: str, device_id: int | None) -> tuple[Device, ...]:
         """Remove one device of `account`, or all (None). What was removed, which may be nothing.

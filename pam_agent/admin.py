@@ -27,6 +27,8 @@ from pam_agent.admin_wire import (
     Request,
     Revoke,
     ShowLinkKey,
+    ShowStatus,
+    Why,
     decode_request,
     encode_line,
 )
@@ -43,6 +45,8 @@ LINE_SECONDS: Final = 5.0
 Progress = Callable[[EnrolmentEvent], Awaitable[None]]
 Enrol = Callable[[str, Progress], Awaitable[None]]
 """Enrol a device for an account; tells each event, the last one too."""
+About = Callable[[ShowStatus | Why], Awaitable[list[Reply]]]
+"""What the agent says of itself."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -55,13 +59,19 @@ class Admin:
     """Serves the admin socket. `revoked` is called when devices of an account are gone."""
 
     def __init__(
-        self, accounts: Accounts, host: str, enrol: Enrol, revoked: Callable[[str], None]
+        self,
+        accounts: Accounts,
+        host: str,
+        enrol: Enrol,
+        revoked: Callable[[str], None],
+        about: About,
     ) -> None:
         """`host` is the host's label."""
         self._accounts = accounts
         self._host = host
         self._enrol = enrol
         self._revoked = revoked
+        self._about = about
         self._allowed = frozenset({0, os.geteuid()})
 
     async def serve(
@@ -114,6 +124,9 @@ class Admin:
                     await self._revoke(request, stream)
                 case Enroll():
                     await self._enroll(request.account, stream, scope)
+                case ShowStatus() | Why():
+                    for reply in await self._about(request):
+                        await _send(stream, reply)
                 case ShowLinkKey():
                     identity = await self._accounts.identity()
                     await _send(stream, LinkKey(identity.link_public, self._host))

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.records import Device
+from pam_agent.sign_ons import Story
+from pam_agent.troubles import Trouble
 from protocol.limits import KEY_LENGTH
 
 MAX_LINE: Final = 8 * 1024
@@ -21,6 +23,9 @@ MAX_LINE: Final = 8 * 1024
 
 MAX_ACCOUNT: Final = 256
 """Characters of an account's name: the local wire takes no longer one from PAM."""
+
+SHORT_ID: Final = r"^[a-z2-7]{13}\Z"
+"""A sign-on id as people see it (protocol.sign_on_id.display)."""
 
 Account = Annotated[str, Meta(min_length=1, max_length=MAX_ACCOUNT)]
 DeviceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -52,7 +57,17 @@ class ShowLinkKey(Struct, frozen=True, forbid_unknown_fields=True, tag="link-key
     """Answered by LinkKey."""
 
 
-Request = ListAccounts | Revoke | Enroll | ShowLinkKey
+class ShowStatus(Struct, frozen=True, forbid_unknown_fields=True, tag="status"):
+    """Answered by Status, a RelayStatus for each relay, and the last Troubles."""
+
+
+class Why(Struct, frozen=True, forbid_unknown_fields=True, tag="why"):
+    """Answered by the Story of a sign-on or an enrolment, or by Unknown."""
+
+    sign_on_id: Annotated[str, Meta(pattern=SHORT_ID)]
+
+
+Request = ListAccounts | Revoke | Enroll | ShowLinkKey | ShowStatus | Why
 
 
 class DeviceLine(Struct, frozen=True, tag="device"):
@@ -96,6 +111,49 @@ class LinkKey(Struct, frozen=True, tag="link-key"):
         return f"{base64.b64encode(self.key).decode('ascii')} {name or 'unnamed'}"
 
 
+class Status(Struct, frozen=True, tag="status"):
+    """The agent as it stands. Times in Unix seconds, counts since it started.
+
+    `sign_ons` and `enrolments` count those that ended, by outcome word. `store_trouble` is why the
+    store could not be looked into, `refused` why the last new configuration was not taken.
+    """
+
+    version: str
+    host: str
+    began: float
+    queueing: int
+    waiting: int
+    running: int
+    callers: int
+    sign_ons: dict[str, int]
+    enrolments: dict[str, int]
+    accounts: int
+    devices: dict[str, int]
+    store: str
+    store_bytes: int
+    store_trouble: str
+    refused: str
+
+
+class RelayStatus(Struct, frozen=True, tag="relay"):
+    """One relay. `since` in Unix seconds; `trouble` is why it is down, or was the last time."""
+
+    address: str
+    up: bool
+    since: float
+    requests: int
+    losses: int
+    trouble: str
+
+
+class Unknown(Struct, frozen=True, tag="unknown"):
+    """Nothing is known of that id. `since` is when the agent started, `remembered` how many ended
+    ones it knows."""
+
+    since: float
+    remembered: int
+
+
 class Done(Struct, frozen=True, tag="done"):
     """All has been said."""
 
@@ -106,7 +164,21 @@ class Refused(Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Reply = DeviceLine | LinkKey | Offered | Compare | Enrolled | Failed | Done | Refused
+Reply = (
+    DeviceLine
+    | LinkKey
+    | Status
+    | RelayStatus
+    | Trouble
+    | Story
+    | Unknown
+    | Offered
+    | Compare
+    | Enrolled
+    | Failed
+    | Done
+    | Refused
+)
 
 _T = TypeVar("_T")
 _REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)

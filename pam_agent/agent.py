@@ -50,6 +50,8 @@ class Agent:
         self._links: dict[RelayLink, trio.CancelScope] = {}
         self._in_use: Counter[Host] = Counter()
         self.config = config
+        self.refused = ""
+        """Why the last new configuration was not adopted."""
         self.host = Host(
             label=config.host,
             validators=config.validators,
@@ -67,6 +69,7 @@ class Agent:
         """Begin every further sign-on with `config`. The keys whose change needs a restart."""
         old = self.config
         later = tuple(key for key in NEEDS_RESTART if getattr(old, key) != getattr(config, key))
+        self.refused = ""
         self.config = replace(config, **{key: getattr(old, key) for key in NEEDS_RESTART})
         self.host = replace(
             self.host,

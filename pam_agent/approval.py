@@ -43,6 +43,15 @@ class Approval:
         self.session: Session | None = None
         """The last one, for the log; it may have broken."""
 
+    @property
+    def running(self) -> bool:
+        """Whether a device is asked now."""
+        return self._open is not None
+
+    def no_help(self) -> dict[str, str]:
+        """Why each relay has not queued it, by its address."""
+        return self._requests.no_help()
+
     async def queue(self) -> bool:
         """Whether any relay has queued the request in time. Only then may a passcode be shown."""
         began, timers = self._subject.steps.began, self._host.timers
@@ -106,6 +115,7 @@ class Approval:
                 del self._paired[handle]  # what comes behind H1 is of no interest before CONTEXT
                 await self._activate(handle, pairing, frame)
             case WasClosed(reason) if reason in _LEFT and self._may_resume():
+                self._mark("left")
                 self._requests.submit_again(handle)
             case _:
                 pass  # queued at one more relay, or refused or lost there: the others go on
@@ -116,6 +126,7 @@ class Approval:
             self._host, self._subject, handle, pairing, frame, self._counted
         )
         if session is None:
+            self._mark("rejected")
             handle.reject(pairing)
             return
         self._open = self.session = session
@@ -132,6 +143,7 @@ class Approval:
             case _:
                 pass
         self._open = None
+        self._mark("left")
         self._requests.withdraw()
         if not self._may_resume():
             return SignOnEnd.UNDECIDED

@@ -1,11 +1,13 @@
 """edge. `bartizan-agent`: the command line.
 
-Exit codes: 0 done; 1 not done (an enrolment without a device, nothing to revoke, an answer of no);
+Exit codes: 0 done; 1 not done (an enrolment without a device, nothing to revoke, an answer of no,
+a sign-on that is not known), or not well (`status`: no relay up, or no store);
 2 the command line is wrong; 3 the configuration or the store is bad, or a socket cannot be
 listened on; 4 no daemon answers.
 """
 
 import pwd
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -26,19 +28,26 @@ from pam_agent.activation import activated
 from pam_agent.admin_client import RefusedError, UnreachableError, ask
 from pam_agent.admin_wire import (
     MAX_ACCOUNT,
+    SHORT_ID,
     DeviceLine,
     Enroll,
     LinkKey,
     ListAccounts,
     Revoke,
     ShowLinkKey,
+    ShowStatus,
+    Unknown,
+    Why,
     encode_line,
 )
 from pam_agent.config import DEFAULT_PATH, ConfigError, load
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
+from pam_agent.report import is_well, status_lines, story_lines, unknown_lines
 from pam_agent.schema import FILE_NAME, StoreError
 from pam_agent.settings import Config
+from pam_agent.sign_ons import Story
 from pam_agent.terminal import FAILURES, config_summary, device_table, show_event
+from pam_agent.troubles import Troubles
 from pam_agent.unix_listener import ListenError
 from protocol.text import clean
 
@@ -96,10 +105,12 @@ def serve(path: Path | None) -> None:
     with _errors():
         told = systemd.take()
         config = load(path)
-        logs.configure(config.log)
+        troubles = Troubles()
+        logs.configure(config.log, troubles)
         given = activated(told, config)
+        manager = systemd.Manager(told)
         try:
-            trio.run(service.run, config, partial(load, path), systemd.Manager(told), given)
+            trio.run(service.run, config, partial(load, path), manager, given, troubles)
         except BaseExceptionGroup as group:
             expected, others = group.split((StoreError, ListenError))
             if expected is None or others is not None:
@@ -199,6 +210,50 @@ def revoke(user: str, device: str | None, yes: bool, path: Path | None) -> None:
 def _devices(config: Config) -> list[DeviceLine]:
     replies = ask(config.admin_socket, ListAccounts())
     return [reply for reply in replies if isinstance(reply, DeviceLine)]
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One object a line, for programs.")
+@_config_option
+def status(as_json: bool, path: Path | None) -> None:
+    """Show how the agent is: its sign-ons, its relays, its store, its last troubles."""
+    with _errors():
+        replies = list(ask(load(path).admin_socket, ShowStatus()))
+    if as_json:
+        for reply in replies:
+            click.echo(encode_line(reply), nl=False)
+    else:
+        for row in status_lines(replies, time.time()):
+            click.echo(row)
+    if not is_well(replies):
+        sys.exit(EXIT_NOT_DONE)
+
+
+def _short_id(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """SIGN-ON-ID as logs have it."""
+    if not re.match(SHORT_ID, value.strip().lower()):
+        raise click.BadParameter("expected 13 letters and digits, as on the terminal or in a log")
+    return value.strip().lower()
+
+
+@main.command()
+@click.argument("sign_on_id", metavar="SIGN-ON-ID", callback=_short_id)
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@_config_option
+def why(sign_on_id: str, as_json: bool, path: Path | None) -> None:
+    """Tell what happened to a sign-on or an enrolment, and what to do about it."""
+    with _errors():
+        (reply,) = ask(load(path).admin_socket, Why(sign_on_id))
+    if as_json:
+        click.echo(encode_line(reply), nl=False)
+    elif isinstance(reply, Story):
+        for row in story_lines(reply):
+            click.echo(row)
+    if isinstance(reply, Unknown):
+        if not as_json:
+            for row in unknown_lines(sign_on_id, reply):
+                click.echo(row)
+        sys.exit(EXIT_NOT_DONE)
 
 
 @main.command("link-key")

@@ -42,7 +42,7 @@ DEFAULT_DISPLAY: Final[Mapping[str, Display]] = {
 """By PAM service name, as seen with these programs."""
 
 
-_ENDINGS: Final[Mapping[SignOnEnd, str]] = {
+ENDINGS: Final[Mapping[SignOnEnd, str]] = {
     SignOnEnd.APPROVED: "",  # success speaks for itself, and `su -c` would print it as output
     SignOnEnd.DENIED: "denied on the device",
     SignOnEnd.REPORTED: "denied on the device",
@@ -83,5 +83,5 @@ def prompt_text(host: str, passcode: str, sign_on_id: bytes, seconds: float) -> 
 
 def ending_text(end: SignOnEnd, sign_on_id: bytes) -> str:
     """One line to end a sign-on with, empty when there is nothing to say."""
-    text = _ENDINGS[end]
+    text = ENDINGS[end]
     return f"Bartizan: {text} ({sign_on_ids.display(sign_on_id)})" if text else ""

@@ -7,7 +7,7 @@ import trio
 
 from pam_agent.host import Host
 from pam_agent.link_events import WasClosed, WasQueued, WasRefused
-from pam_agent.relay_link import RelayEvent, RequestHandle
+from pam_agent.relay_link import RelayEvent, RelayLink, RequestHandle
 from protocol.messages import CloseReason
 
 LOOK_AGAIN: Final = 5.0
@@ -26,6 +26,7 @@ class FanOut:
         self._handles: set[RequestHandle] = set()
         self._events: deque[RelayEvent] = deque()
         self._came = trio.Event()
+        self._refused: dict[RelayLink, str] = {}
 
     def submit(self, expires: float) -> None:
         """Queue it everywhere until `expires` by the host's clock."""
@@ -45,6 +46,15 @@ class FanOut:
                 return True
         return False
 
+    def no_help(self) -> dict[str, str]:
+        """Why each relay has not queued it, by its address, as far as events were looked at."""
+        return {str(link.address): self._why(link) for link in self._host.links}
+
+    def _why(self, link: RelayLink) -> str:
+        if link in self._refused:
+            return f"refused: {self._refused[link]}"
+        return "no answer in time" if link.protocol.up else f"down: {link.trouble}"
+
     async def next(self, deadline: float) -> RelayEvent | None:
         """The next event of a handle that still matters; None from the deadline on.
 
@@ -55,6 +65,8 @@ class FanOut:
                 event = self._events.popleft()
                 event.handle.waiting -= 1
                 if event.handle in self._handles:
+                    if isinstance(event.event, WasRefused):
+                        self._refused[event.handle.link] = event.event.reason.name.lower()
                     if isinstance(event.event, WasRefused | WasClosed):
                         self._handles.discard(event.handle)
                     return event

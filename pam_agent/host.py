@@ -8,6 +8,7 @@ from pam_agent.conversation import Display
 from pam_agent.policy import Timers
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
+from pam_agent.sign_ons import SignOns
 from pam_agent.waiting import Calls, Waiting
 
 
@@ -30,3 +31,4 @@ class Host:
     wall_clock: Callable[[], float]
     waiting: Waiting = field(default_factory=Waiting)
     calls: Calls = field(default_factory=Calls)
+    sign_ons: SignOns = field(default_factory=SignOns)

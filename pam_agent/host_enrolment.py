@@ -16,6 +16,7 @@ from pam_agent.enrolment_events import (
     Failed,
     Offered,
 )
+from pam_agent.explanations import CANCELLED, ENROLLED
 from pam_agent.fan_out import FanOut
 from pam_agent.host import Host
 from pam_agent.link_events import FrameCame, Pairing, WasClosed, WasPaired
@@ -24,6 +25,7 @@ from pam_agent.records import Device
 from pam_agent.relay_link import RequestHandle
 from pam_agent.schema import StoreError
 from pam_agent.session import Subject
+from pam_agent.sign_ons import Kind, Stage, Story
 from pam_agent.steps import Steps
 from protocol import sign_on_id
 from protocol.enrolment import AgentEnrolment, EnrolAnswer, EnrolledKeys, NewDevice, Offer
@@ -32,6 +34,7 @@ from protocol.keys import Mode
 from protocol.limits import ENROLMENT_SECONDS, KEY_LENGTH, MAX_RELAYS, RANDOM_LENGTH
 from protocol.messages import CloseReason
 from protocol.signon_messages import Context
+from protocol.text import clean
 
 SERVICE: Final = "enrolment"
 """The service in the CONTEXT of the sign-on that proves a new device."""
@@ -63,22 +66,57 @@ class HostEnrolment:
         )
         self._deadline: Final = host.clock() + ENROLMENT_SECONDS
         self._requests: Final = FanOut(host, self._id, (self._offer.tag,))
+        self._steps: Final = Steps(host.clock())
+        self._outcome = CANCELLED
+        self._device_name = ""
 
     async def run(self) -> None:
         """The last event is Enrolled or Failed, unless it is cancelled; one log line at the end."""
-        outcome = "cancelled"
+        self._host.sign_ons.begin(self._short_id, self)
         try:
             last = await self._enrol()
-            outcome = last.reason.value if isinstance(last, Failed) else "enrolled"
+            self._outcome = last.reason.value if isinstance(last, Failed) else ENROLLED
         finally:
             self._requests.withdraw()
+            self._mark("ended")
+            self._host.sign_ons.end(self.story(), self._host.clock())
             _log.info(
                 "enrolment ended",
-                sign_on_id=sign_on_id.display(self._id),
+                sign_on_id=self._short_id,
                 user=self._account,
-                outcome=outcome,
+                outcome=self._outcome,
             )
         await self._progress(last)
+
+    @property
+    def stage(self) -> Stage:
+        steps = self._steps.at
+        if "ended" in steps:
+            return Stage.FINISHING
+        if "came" in steps:
+            return Stage.RUNNING
+        return Stage.WAITING if "queued" in steps else Stage.QUEUEING
+
+    def story(self) -> Story:
+        host, ended = self._host, "ended" in self._steps.at
+        return Story(
+            Kind.ENROLMENT,
+            self._short_id,
+            outcome=self._outcome if ended else "",
+            stage=self.stage.value,
+            user=clean(self._account),
+            began=round(host.wall_clock() - (host.clock() - self._steps.began), 6),
+            steps=dict(self._steps.at),
+            counts=dict(self._steps.count),
+            device_name=self._device_name,
+        )
+
+    @property
+    def _short_id(self) -> str:
+        return sign_on_id.display(self._id)
+
+    def _mark(self, step: str) -> None:
+        self._steps.mark(step, self._host.clock())
 
     async def _enrol(self) -> EnrolmentEvent:
         try:
@@ -96,11 +134,14 @@ class HostEnrolment:
         self._requests.submit(self._deadline)
         if not await self._requests.queued(self._host.clock() + self._host.timers.queue):
             return Failed(EnrolmentFailure.UNAVAILABLE)
+        self._mark("queued")
         await self._progress(Offered(self._offer.encode(), self._offer.expires))
         new = await self._device()
         if new is None:
             return Failed(EnrolmentFailure.EXPIRED)
         device, compare = new
+        self._mark("came")
+        self._device_name = clean(device.name)
         await self._progress(Compare(device.name, compare))
         if not await self._proved(device):
             return Failed(EnrolmentFailure.NOT_PROVED)
@@ -121,6 +162,7 @@ class HostEnrolment:
                         new = machine.receive_e1(frame)
                     except ProtocolError:
                         del paired[handle]
+                        self._mark("rejected")
                         handle.reject(pairing)
                     else:
                         return await self._answer(machine, new, handle, pairing)

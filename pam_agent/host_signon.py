@@ -17,6 +17,7 @@ from pam_agent.policy import asked, may_ask
 from pam_agent.records import AccountStanding, Decided
 from pam_agent.schema import StoreError
 from pam_agent.session import Subject
+from pam_agent.sign_ons import Kind, Stage, Story
 from pam_agent.steps import Steps
 from pam_agent.waiting import Place
 from protocol import passcode, sign_on_id
@@ -24,6 +25,7 @@ from protocol.errors import ProtocolError
 from protocol.keys import Mode
 from protocol.limits import RANDOM_LENGTH
 from protocol.signon_messages import Context, Verdict
+from protocol.text import clean
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -60,6 +62,7 @@ class HostSignOn:
 
     async def run(self) -> None:
         """The result reaches the module before CONFIRM is waited for; one log line at the end."""
+        self._host.sign_ons.begin(self._short_id, self)
         try:
             try:
                 await self._sign_on()
@@ -71,6 +74,7 @@ class HostSignOn:
         finally:
             if self._approval is not None:
                 self._approval.abandon()
+            self._host.sign_ons.end(self.story(), self._host.clock())
             self._report()
             # It knows us, too: without this, keys would stay in memory until cycles are collected.
             self._approval = None
@@ -212,6 +216,52 @@ class HostSignOn:
     def _mark(self, step: str) -> None:
         self._steps.mark(step, self._host.clock())
 
+    @property
+    def stage(self) -> Stage:
+        if "ended" in self._steps.at:
+            return Stage.FINISHING
+        if self._approval is not None and self._approval.running:
+            return Stage.RUNNING
+        return Stage.WAITING if "shown" in self._steps.at else Stage.QUEUEING
+
+    def story(self) -> Story:
+        start, approval = self._start, self._approval
+        ended = "ended" in self._steps.at
+        unavailable = self._end is SignOnEnd.UNAVAILABLE
+        session = None if approval is None else approval.session
+        return Story(
+            Kind.SIGN_ON,
+            self._short_id,
+            outcome=self._end.value if ended else "",
+            stage=self.stage.value,
+            user=clean(start.user),
+            began=self._began,
+            steps=dict(self._steps.at),
+            counts=dict(self._steps.count),
+            service=clean(start.service),
+            remote=clean(start.rhost),
+            tty=clean(start.tty),
+            caller=self._caller.uid,
+            device=-1 if session is None else session.device.id,
+            device_name="" if session is None else clean(session.device.name),
+            relay="" if session is None else str(session.handle.link.address),
+            verdict=self._verdict,
+            reason="" if session is None else clean(session.reason),
+            relays=approval.no_help() if unavailable and approval is not None else {},
+        )
+
+    @property
+    def _began(self) -> float:
+        """In Unix seconds."""
+        host = self._host
+        return round(host.wall_clock() - (host.clock() - self._steps.began), 6)
+
+    @property
+    def _verdict(self) -> str:
+        session = None if self._approval is None else self._approval.session
+        verdict = None if session is None else session.verdict
+        return "" if verdict is None else verdict.name.lower()
+
     def _log_store(self, error: StoreError) -> None:
         _log.error("store failed", sign_on_id=self._short_id, reason=str(error))
 
@@ -220,10 +270,10 @@ class HostSignOn:
 
         A warning when a user reported it, even too late, or a disabled device was used.
         """
-        start, host = self._start, self._host
+        start = self._start
         session = None if self._approval is None else self._approval.session
-        verdict = None if session is None else session.verdict
-        alarming = verdict is Verdict.REPORT or self._end is SignOnEnd.DISABLED
+        reported = session is not None and session.verdict is Verdict.REPORT
+        alarming = reported or self._end is SignOnEnd.DISABLED
         say = _log.warning if alarming else _log.info
         say(
             "sign-on ended",
@@ -236,8 +286,8 @@ class HostSignOn:
             caller=self._caller.uid,
             device=None if session is None else session.device.id,
             relay="" if session is None else str(session.handle.link.address),
-            verdict=None if verdict is None else verdict.name.lower(),
+            verdict=self._verdict or None,
             reason="" if session is None else session.reason,
-            began=round(host.wall_clock() - (host.clock() - self._steps.began), 6),
+            began=self._began,
             steps=self._steps.at,
         )

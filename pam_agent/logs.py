@@ -7,6 +7,7 @@ import contextlib
 import logging
 import sys
 import time
+from functools import partial
 from typing import Final, TextIO
 
 import msgspec
@@ -14,13 +15,19 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from pam_agent.settings import Log, LogFormat
+from pam_agent.troubles import Troubles
 from protocol.text import clean
 
 _MICROSECONDS: Final = 1_000_000
 
 
-def configure(settings: Log, stream: TextIO | None = None) -> None:
-    """Set structlog up for the whole process. `stream` is standard error when None."""
+def configure(
+    settings: Log, troubles: Troubles | None = None, stream: TextIO | None = None
+) -> None:
+    """Set structlog up for the whole process. `stream` is standard error when None.
+
+    `troubles` is told of warnings and errors.
+    """
     out = stream or sys.stderr
     chosen = settings.format or (LogFormat.CONSOLE if out.isatty() else LogFormat.JSON)
     renderer: Processor = (
@@ -37,6 +44,7 @@ def configure(settings: Log, stream: TextIO | None = None) -> None:
             structlog.processors.add_log_level,
             _stamp,
             _clean_texts,
+            *([] if troubles is None else [partial(_remember, troubles)]),
             # As Python prints it: prettier ones show local variables, and those hold secrets.
             structlog.processors.format_exc_info,
             renderer,
@@ -75,6 +83,14 @@ def _clean_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = clean(value)
+    return event
+
+
+def _remember(
+    troubles: Troubles, _logger: WrappedLogger, _method: str, event: EventDict
+) -> EventDict:
+    if event["level"] not in ("debug", "info"):
+        troubles.note(event["time"], event["level"], event)
     return event
 
 

@@ -97,8 +97,12 @@ class RelayLink:
         self._handles: dict[RelayRequest, RequestHandle] = {}
         self._wake = trio.Event()
         self._connection = trio.CancelScope()
-        self._up_since = 0.0
         self._reason = ""
+        self.since = clock()
+        """When it came up, or went down, by the clock."""
+        self.trouble = "not connected yet"
+        """Why it is down, or was the last time."""
+        self.losses = 0
         # Not bound yet: a new configuration may change what is logged.
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger(relay=str(address))
 
@@ -151,7 +155,8 @@ class RelayLink:
             # UnicodeError: a host name that cannot be one (IDNA).
             except (OSError, UnicodeError, trio.TooSlowError) as error:
                 tell = self._log.debug if told else self._log.warning
-                tell("no connection", error=str(error) or type(error).__name__)
+                self.trouble = str(error) or f"no answer in {CONNECT_TIMEOUT:g} s"
+                tell("no connection", error=self.trouble)
                 told = True
             else:
                 async with stream:
@@ -191,8 +196,12 @@ class RelayLink:
 
     def _lost(self, retries: Retries) -> None:
         was_up = self.protocol.up
-        up_for = self._clock() - self._up_since if was_up else 0.0
+        up_for = self._clock() - self.since if was_up else 0.0
         retries.ended(up_for)
+        self.trouble = self._reason
+        if was_up:
+            self.since = self._clock()
+            self.losses += 1
         self._log.warning("link lost", reason=self._reason, up=round(up_for, 3))
         for request, event in self.protocol.disconnected():
             self._deliver(request, event)
@@ -216,7 +225,7 @@ class RelayLink:
             for request, event in self.protocol.received(bytes(data), self._clock()):
                 self._deliver(request, event)
             if self.protocol.up and not was_up:
-                self._up_since = self._clock()
+                self.since = self._clock()
                 self._log.info("link up")
 
     async def _write(self, stream: trio.SocketStream) -> None:

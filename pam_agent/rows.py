@@ -5,6 +5,7 @@ from typing import Final
 
 from pam_agent.records import AccountStanding, Device, DisabledReason
 from pam_agent.schema import CURRENT, PENDING
+from pam_agent.store_figures import StoreFigures
 from protocol.ratchet import Generation, Ratchet
 
 _DEVICE: Final = (
@@ -70,6 +71,18 @@ def write_ratchet(db: sqlite3.Connection, device_id: int, ratchet: Ratchet) -> N
         "INSERT INTO generation (device, place, number, root) VALUES (?, ?, ?, ?)",
         [(device_id, place, each.number, each.root) for place, each in places.items()],
     )
+
+
+def read_figures(db: sqlite3.Connection) -> StoreFigures:
+    accounts, active, disabled, unproved = db.execute(
+        "SELECT (SELECT count(*) FROM account),"
+        " (SELECT count(*) FROM device WHERE proved = 1 AND disabled IS NULL),"
+        " (SELECT count(*) FROM device WHERE proved = 1 AND disabled IS NOT NULL),"
+        " (SELECT count(*) FROM device WHERE proved = 0)"
+    ).fetchone()
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    size = pages * db.execute("PRAGMA page_size").fetchone()[0]
+    return StoreFigures(accounts, active, disabled, unproved, size)
 
 
 def read_standing(db: sqlite3.Connection, account: str) -> AccountStanding:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from socket import socket
 
@@ -12,8 +13,10 @@ from pam_agent import local_socket
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin
 from pam_agent.agent import Agent
+from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
 from pam_agent.settings import Config
+from pam_agent.troubles import Troubles
 from pam_agent.unix_listener import serve_connections, unix_listener
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -28,6 +31,7 @@ async def serve(
     config: Config,
     *,
     given: Mapping[Path, socket] | None = None,
+    troubles: Troubles | None = None,
     clock: Callable[[], float] = boot_time,
     task_status: trio.TaskStatus[Agent] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -43,7 +47,9 @@ async def serve(
         identity = await accounts.identity()
         async with trio.open_nursery() as nursery:
             agent = Agent(config, accounts, identity, clock, time.time, nursery)
-            admin = Admin(accounts, config.host, agent.enrol, agent.host.waiting.revoke)
+            overview = Overview(agent, troubles or Troubles(), version("bartizan"))
+            revoke = agent.host.waiting.revoke
+            admin = Admin(accounts, config.host, agent.enrol, revoke, overview.answer)
             await nursery.start(admin.serve, config.admin_socket, given.get(config.admin_socket))
             # One more than may wait, so that the one too many is told so.
             nursery.start_soon(serve_connections, listener, agent.serve_one, MAX_SIGN_ONS + 1)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from socket import socket
+from typing import Final
 
 import structlog
 import trio
@@ -17,13 +18,23 @@ from pam_agent.agent import Agent
 from pam_agent.config import ConfigError
 from pam_agent.server import serve
 from pam_agent.settings import Config
+from pam_agent.sign_ons import Stage
 from pam_agent.status_line import status_line
+from pam_agent.troubles import Troubles
+from protocol.text import fit
+
+MAX_REFUSAL: Final = 1024
+"""Bytes of why a configuration was refused, as it is kept and logged: some ten mistakes."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def run(
-    config: Config, reread: Callable[[], Config], manager: Manager, given: Mapping[Path, socket]
+    config: Config,
+    reread: Callable[[], Config],
+    manager: Manager,
+    given: Mapping[Path, socket],
+    troubles: Troubles,
 ) -> None:
     """Serve until SIGTERM or SIGINT. SIGHUP: begin further sign-ons with what `reread` gives.
 
@@ -31,7 +42,9 @@ async def run(
     """
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
-            agent: Agent = await nursery.start(partial(serve, config, given=given))
+            agent: Agent = await nursery.start(
+                partial(serve, config, given=given, troubles=troubles)
+            )
             status = partial(_status, agent)
             await manager.tell(ready(status()))
             nursery.start_soon(manager.keep_informed, status)
@@ -39,22 +52,23 @@ async def run(
                 if number != signal.SIGHUP:
                     break
                 await manager.tell(reloading(time.clock_gettime(time.CLOCK_MONOTONIC)))
-                _reload(agent, reread)
+                _reload(agent, reread, troubles)
                 await manager.tell(ready(status()))
             _log.info("agent stopping", signal=signal.Signals(number).name)
             await manager.tell(stopping())
             nursery.cancel_scope.cancel()
 
 
-def _reload(agent: Agent, reread: Callable[[], Config]) -> None:
+def _reload(agent: Agent, reread: Callable[[], Config], troubles: Troubles) -> None:
     """A file that is no good changes nothing."""
     try:
         config = reread()
     except ConfigError as error:
-        _log.error("configuration refused", reason=str(error), advice="it stays as it was")
+        agent.refused = fit("; ".join(str(error).splitlines()), MAX_REFUSAL)
+        _log.error("configuration refused", reason=agent.refused, advice="it stays as it was")
         return
     later = agent.adopt(config)
-    logs.configure(config.log)
+    logs.configure(config.log, troubles)
     _log.info("configuration adopted", relays=[str(link.address) for link in agent.host.links])
     if later:
         _log.warning("restart needed", keys=list(later))
@@ -63,5 +77,7 @@ def _reload(agent: Agent, reread: Callable[[], Config]) -> None:
 def _status(agent: Agent) -> str:
     host = agent.host
     return status_line(
-        len(host.waiting), {str(link.address): link.protocol.up for link in host.links}
+        host.sign_ons.at(Stage.QUEUEING, Stage.WAITING),
+        host.sign_ons.at(Stage.RUNNING),
+        {str(link.address): link.protocol.up for link in host.links},
     )

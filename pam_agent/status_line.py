@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 
-def status_line(sign_ons: int, relays: Mapping[str, bool]) -> str:
-    """`relays` says by address whether the agent is attached there."""
+def status_line(waiting: int, running: int, relays: Mapping[str, bool]) -> str:
+    """How many sign-ons wait for a device and are with one, and by address what relay is up."""
     attached = [address for address, up in relays.items() if up]
     away = [address for address, up in relays.items() if not up]
     parts = [
-        f"{sign_ons} sign-on{'' if sign_ons == 1 else 's'} under way",
+        f"sign-ons: {waiting} waiting, {running} running",
         f"attached to {', '.join(attached)}" if attached else "ATTACHED TO NO RELAY",
     ]
     if away and attached:

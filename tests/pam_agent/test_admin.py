@@ -23,6 +23,9 @@ from pam_agent.admin_wire import (
     Request,
     Revoke,
     ShowLinkKey,
+    ShowStatus,
+    Unknown,
+    Why,
     decode_reply,
     encode_line,
 )
@@ -43,11 +46,14 @@ class Running:
         self.revoked: list[str] = []
         self.enrolments: list[str] = []
         self.enrolment: Callable[[Progress], Awaitable[None]] = enrol_at_once
-        self.admin = Admin(accounts, "web1", self.enrol, self.revoked.append)
+        self.admin = Admin(accounts, "web1", self.enrol, self.revoked.append, self.about)
 
     async def enrol(self, account: str, progress: Progress) -> None:
         self.enrolments.append(account)
         await self.enrolment(progress)
+
+    async def about(self, request: ShowStatus | Why) -> list[Reply]:
+        return [Unknown(NOW, 3), Unknown(NOW, 4)]
 
     async def ask(self, request: Request | bytes) -> list[Reply]:
         async with await trio.open_unix_socket(self.path) as stream:
@@ -115,6 +121,11 @@ async def test_revoking_nothing_disturbs_nobody(running: Running) -> None:
 async def test_link_key(running: Running) -> None:
     identity = await running.accounts.identity()
     assert await running.ask(ShowLinkKey()) == [LinkKey(identity.link_public, "web1"), Done()]
+
+
+@pytest.mark.parametrize("request_", [ShowStatus(), Why("yjbwpywuzsfzq")])
+async def test_what_the_agent_says_of_itself(running: Running, request_: ShowStatus | Why) -> None:
+    assert await running.ask(request_) == [Unknown(NOW, 3), Unknown(NOW, 4), Done()]
 
 
 async def test_enroll_tells_every_event(running: Running) -> None:
@@ -250,7 +261,7 @@ async def test_root_and_the_agents_user_are_heard(
     running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    admin = Admin(running.accounts, "web1", running.enrol, running.revoked.append)
+    admin = Admin(running.accounts, "web1", running.enrol, running.revoked.append, running.about)
     await nursery.start(admin.serve, tmp_path / "other.sock")
     running.path = tmp_path / "other.sock"
     for uid, heard in ((0, True), (12345, True), (1, False), (12346, False)):

@@ -101,7 +101,7 @@ async def test_what_is_no_decision_is_a_loss(tmp_path: Path) -> None:
             await attempt.gone()
         await signs_on(parts, caller, code)
         line = await parts.ended("approved")
-        assert set(line["steps"]) == STEPS
+        assert set(line["steps"]) == STEPS | {"left"}
         assert ends(parts.relay)[0] is RequestOutcome.WITHDRAWN
 
 

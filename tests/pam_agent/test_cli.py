@@ -19,7 +19,7 @@ import trio
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin, Progress
 from pam_agent.admin_client import UnreachableError, ask
-from pam_agent.admin_wire import ListAccounts
+from pam_agent.admin_wire import ListAccounts, Reply, ShowStatus, Why
 from pam_agent.enrolment_events import (
     Compare,
     Enrolled,
@@ -73,8 +73,12 @@ class Daemon:
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
         self.events: list[EnrolmentEvent] = []
+        self.replies: list[Reply] = []
         self.error: StoreError | None = None
         self.cancelled = trio.Event()
+
+    async def about(self, request: ShowStatus | Why) -> list[Reply]:
+        return self.replies
 
     async def enrol(self, account: str, progress: Progress) -> None:
         for event in self.events:
@@ -96,7 +100,7 @@ async def daemon(tmp_path: Path, config: Path) -> AsyncIterator[Daemon]:
         trio.open_nursery() as nursery,
     ):
         daemon = Daemon(accounts)
-        admin = Admin(accounts, "web1", daemon.enrol, lambda account: None)
+        admin = Admin(accounts, "web1", daemon.enrol, lambda account: None, daemon.about)
         await nursery.start(admin.serve, tmp_path / "admin.sock")
         yield daemon
         nursery.cancel_scope.cancel()

@@ -18,15 +18,18 @@ import trio
 
 from pam_agent import conversation
 from pam_agent.admin_client import ask
-from pam_agent.admin_wire import Revoke
+from pam_agent.admin_wire import Revoke, Why
+from pam_agent.explanations import SIGN_ONS
 from pam_agent.local_wire import RecordType
 from pam_agent.outcomes import SignOnEnd, result_of
 from pam_agent.policy import MAX_SIGN_ONS_PER_ACCOUNT, Timers
 from pam_agent.records import DisabledReason
+from pam_agent.sign_ons import Kind, Story
 from protocol import keys
 from protocol.keys import Mode
 from protocol.signon_messages import SignOnOutcome, Verdict
 from relay.limits import Limits
+from relay.records import RequestEnded
 from tests.support.caller import Caller, calling
 from tests.support.together import Together, together
 from validator.outcomes import Outcome
@@ -233,7 +236,35 @@ async def test_every_end(end: SignOnEnd, tmp_path: Path) -> None:
         assert ("shown" in line["steps"]) is (end in SHOWN)
         assert list(line["steps"].values()) == sorted(line["steps"].values())
         check_no_secrets(parts, scene.passcodes)
+        story = check_story(parts, end, line)
+        if end is not SignOnEnd.STOPPED:
+            admin = parts.agent.config.admin_socket
+            found = await trio.to_thread.run_sync(lambda: list(ask(admin, Why(story.sign_on_id))))
+            assert found == [story]
         await parts.agent.stop()  # the callers of TOO_MANY end with it
+    check_the_relays_story(parts, end, story)
+
+
+def check_story(parts: Together, end: SignOnEnd, line: dict[str, Any]) -> Story:
+    """What `bartizan-agent why` is told, which is what the log says."""
+    host = parts.agent.host
+    story = host.sign_ons.find(line["sign_on_id"], host.clock())
+    assert story is not None
+    assert (story.kind, story.outcome, story.steps) == (Kind.SIGN_ON, end.value, line["steps"])
+    assert story.verdict == VERDICTS.get(end, "")
+    assert (story.user, story.service) == ("alice", line["service"])
+    assert story.device == (-1 if line["device"] is None else line["device"])
+    assert bool(story.relays) is (end is SignOnEnd.UNAVAILABLE)
+    assert host.sign_ons.ended[Kind.SIGN_ON][end.value] == 1
+    return story
+
+
+def check_the_relays_story(parts: Together, end: SignOnEnd, story: Story) -> None:
+    """The relay's words for its part are those that the explanation promises."""
+    requests = [each for each in parts.relay.records if isinstance(each, RequestEnded)]
+    words = [each.outcome.value for each in requests if each.sign_on_id == story.sign_on_id]
+    assert set(words) <= set(SIGN_ONS[end].relay)
+    assert bool(words) is bool(SIGN_ONS[end].relay and end is not SignOnEnd.UNAVAILABLE)
 
 
 def check_no_secrets(parts: Together, passcodes: list[str]) -> None:

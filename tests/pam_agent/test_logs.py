@@ -26,7 +26,7 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 def test_a_line_is_json_with_unix_time_in_microseconds() -> None:
     out = io.StringIO()
-    logs.configure(Log(), out)
+    logs.configure(Log(), stream=out)
     before = time.time()
     structlog.get_logger().info("sign-on ended", user="alice", path=Path("/run"), n=3)
     (line,) = lines(out)
@@ -45,7 +45,7 @@ def test_a_line_is_json_with_unix_time_in_microseconds() -> None:
 
 def test_less_than_the_level_is_not_written() -> None:
     out = io.StringIO()
-    logs.configure(Log(level=LogLevel.WARNING), out)
+    logs.configure(Log(level=LogLevel.WARNING), stream=out)
     structlog.get_logger().info("no")
     structlog.get_logger().warning("yes")
     assert [line["event"] for line in lines(out)] == ["yes"]
@@ -54,7 +54,7 @@ def test_less_than_the_level_is_not_written() -> None:
 @pytest.mark.parametrize("format_", list(LogFormat))
 def test_no_control_character_of_a_stranger_gets_through(format_: LogFormat) -> None:
     out = io.StringIO()
-    logs.configure(Log(format=format_), out)
+    logs.configure(Log(format=format_), stream=out)
     structlog.get_logger().info("sign-on", user="a\x1b]0;b\x07\nc\u202ed")
     text = out.getvalue()
     assert text.endswith("\n")
@@ -65,7 +65,7 @@ def test_no_control_character_of_a_stranger_gets_through(format_: LogFormat) -> 
 @pytest.mark.parametrize("format_", list(LogFormat))
 def test_a_bug_is_told_without_its_variables(format_: LogFormat) -> None:
     out = io.StringIO()
-    logs.configure(Log(format=format_), out)
+    logs.configure(Log(format=format_), stream=out)
 
     def bug(passcode: str) -> float:
         return 1 / (len(passcode) - 8)
@@ -82,7 +82,7 @@ def test_a_bug_is_told_without_its_variables(format_: LogFormat) -> None:
 def test_for_people_on_a_terminal_and_json_elsewhere() -> None:
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
-        logs.configure(Log(), terminal)
+        logs.configure(Log(), stream=terminal)
         structlog.get_logger().info("here")
         shown = os.read(master, 4096).decode()
     os.close(master)
@@ -92,7 +92,7 @@ def test_for_people_on_a_terminal_and_json_elsewhere() -> None:
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:
     with Path("/dev/full").open("w", buffering=1) as full:
-        logs.configure(Log(), full)
+        logs.configure(Log(), stream=full)
         structlog.get_logger().info("nobody reads this")
         # What is stuck in the buffer would be written again at close.
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())

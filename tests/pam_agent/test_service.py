@@ -45,7 +45,8 @@ async def supervised(
 
 async def test_it_says_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:
     async with supervised(write(tmp_path / "agent.toml")) as (running, manager):
-        assert manager.told == ["READY=1\nSTATUS=0 sign-ons under way; ATTACHED TO NO RELAY\n"]
+        status = "sign-ons: 0 waiting, 0 running; ATTACHED TO NO RELAY"
+        assert manager.told == [f"READY=1\nSTATUS={status}\n"]
         assert (tmp_path / "pam.sock").is_socket()
         running.process.terminate()
         await manager.hears("STOPPING=1")

@@ -6,4 +6,5 @@ def test_the_first_time_of_each_step_counts() -> None:
     steps.mark("paired", 1000.25)
     steps.mark("opened", 1000.5000004)
     steps.mark("paired", 1001.0)
+    assert steps.count == {"paired": 2, "opened": 1}
     assert steps.at == {"paired": 0.25, "opened": 0.5}

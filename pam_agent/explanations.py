@@ -1,0 +1,156 @@
+"""pure. What each end means to an administrator, and what to do about it.
+
+For `bartizan-agent why` and docs/outcomes.md, by the words of the log. What the user sees of an end
+is in conversation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pam_agent.enrolment_events import EnrolmentFailure
+from pam_agent.outcomes import SignOnEnd
+
+ENROLLED: Final = "enrolled"
+"""The word for an enrolment that ended with a device."""
+CANCELLED: Final = "cancelled"
+"""The word for one whose administrator went away."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`relay` are the words that a relay may have for its part of it, at least one of them for each
+    relay that had the request (relay/outcomes.py)."""
+
+    meaning: str
+    advice: str
+    relay: tuple[str, ...]
+
+
+_ENDED_THERE: Final = ("done", "validator-gone", "withdrawn", "agent-gone", "drained")
+"""A device came, and the agent had its word: who hangs up first is a matter of milliseconds."""
+_TAKEN_BACK: Final = ("withdrawn", "validator-gone", "agent-gone", "drained")
+"""The agent needs it no longer, and says so, unless its link is gone."""
+_NOT_THERE: Final[tuple[str, ...]] = ()
+"""It was never at a relay."""
+
+SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
+    SignOnEnd.APPROVED: Explanation(
+        "approved on a device, in time; the user was let in",
+        "nothing",
+        _ENDED_THERE,
+    ),
+    SignOnEnd.DENIED: Explanation(
+        "denied on a device",
+        "ask the user; if they did not sign on themselves, somebody has their first factor",
+        _ENDED_THERE,
+    ),
+    SignOnEnd.REPORTED: Explanation(
+        "denied on a device, and reported: the user says that it was not them",
+        "find out who signed on from that address; change the user's first factor",
+        _ENDED_THERE,
+    ),
+    SignOnEnd.EXPIRED: Explanation(
+        "no device came with the passcode while it was valid, or none that could open it; it is"
+        " the same for an unknown user and for one without a device",
+        "see that the user has an active device (bartizan-agent accounts), that the device reaches"
+        " the relay, and, if a device was rejected, that it is the enrolled one",
+        ("expired", "rejected-too-often", *_TAKEN_BACK),
+    ),
+    SignOnEnd.UNDECIDED: Explanation(
+        "a device came, and no decision came from it in time",
+        "have the user try again, with a better network on the device; timers.acknowledgement is"
+        " how long they have",
+        ("stalled", "lifetime", "done", *_TAKEN_BACK),
+    ),
+    SignOnEnd.OVERTAKEN: Explanation(
+        "another sign-on of the same device was decided while this decision was on its way",
+        "have the user try again; often, it is a relay that holds messages back",
+        _ENDED_THERE,
+    ),
+    SignOnEnd.DISABLED: Explanation(
+        "the device is disabled, by failures or because there are two copies of it",
+        "find out which (bartizan-agent accounts), revoke it, enrol anew",
+        _ENDED_THERE,
+    ),
+    SignOnEnd.CANCELLED: Explanation(
+        "the program that asked went away: Ctrl-C, a closed connection, a time limit of its own",
+        "if it happens by itself: raise the program's limit (sshd: LoginGraceTime)",
+        ("expired", "done", *_TAKEN_BACK),
+    ),
+    SignOnEnd.REVOKED: Explanation(
+        "an administrator revoked a device of the account meanwhile",
+        "have the user try again, if another device is left",
+        ("done", *_TAKEN_BACK),
+    ),
+    SignOnEnd.UNAVAILABLE: Explanation(
+        "no relay has queued the request in time, so nothing was shown",
+        "bartizan-agent status: see why no relay is up, or why it refuses",
+        ("expired", *_TAKEN_BACK),
+    ),
+    SignOnEnd.NOT_SHOWN: Explanation(
+        "the service cannot show a passcode, or the configuration says so",
+        "take the module out of that service, or set services.NAME.display if it can show text",
+        _NOT_THERE,
+    ),
+    SignOnEnd.CONVERSATION_FAILED: Explanation(
+        "the program could not show what it was given: its PAM conversation failed",
+        "set services.NAME.display to another value, or refuse; see pam_bartizan(8) about sshd's"
+        " method",
+        ("expired", "done", *_TAKEN_BACK),
+    ),
+    SignOnEnd.NOT_ALLOWED: Explanation(
+        "the process that asked may not ask for this user",
+        "if it should: name its user and the service under [callers]",
+        _NOT_THERE,
+    ),
+    SignOnEnd.TOO_MANY: Explanation(
+        "too many sign-ons wait, in all or for this account",
+        "if nobody did so on purpose: see which program repeats its attempts",
+        _NOT_THERE,
+    ),
+    SignOnEnd.STORE_FAILED: Explanation(
+        "the agent's store could not be read or written, so nobody was let in",
+        "bartizan-agent status and the log say why; often the disk is full",
+        _ENDED_THERE,
+    ),
+    SignOnEnd.STOPPED: Explanation(
+        "the agent was stopped, or had a fault",
+        "have the user try again; if nobody stopped it, see the log",
+        ("agent-gone", "done", *_TAKEN_BACK),
+    ),
+}
+
+ENROLMENTS: Final[Mapping[str, Explanation]] = {
+    ENROLLED: Explanation("a device was enrolled", "nothing", _ENDED_THERE),
+    CANCELLED: Explanation(
+        "the command ended before a device had come; its code is void",
+        "run bartizan-agent enroll again",
+        ("expired", "done", *_TAKEN_BACK),
+    ),
+    EnrolmentFailure.UNAVAILABLE: Explanation(
+        "no relay has queued the offer in time",
+        "bartizan-agent status: see why no relay is up, or why it refuses",
+        ("expired", *_TAKEN_BACK),
+    ),
+    EnrolmentFailure.EXPIRED: Explanation(
+        "no device came with the code while it was valid",
+        "see that the device reaches the relay, and run bartizan-agent enroll again",
+        ("expired", "rejected-too-often", *_TAKEN_BACK),
+    ),
+    EnrolmentFailure.NOT_PROVED: Explanation(
+        "a device came with the code and did not prove its key in time; it is not enrolled",
+        "run bartizan-agent enroll again",
+        ("stalled", "lifetime", "expired", *_ENDED_THERE),
+    ),
+    EnrolmentFailure.TOO_MANY_DEVICES: Explanation(
+        "the account has as many devices as a sign-on can ask",
+        "revoke one, then enrol",
+        _ENDED_THERE,
+    ),
+    EnrolmentFailure.STORE: Explanation(
+        "the agent's store could not be written, so no device was enrolled",
+        "bartizan-agent status and the log say why; often the disk is full",
+        _ENDED_THERE,
+    ),
+}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from protocol.frames import encode_frame
 from protocol.limits import MAX_FRAME, MAX_TRANSACTION_FRAMES
-from protocol.messages import Close, CloseReason, Data, Paired, Reject
+from protocol.messages import Close, CloseReason, Data, Message, Paired, Reject
 from relay.ends import Link, Validator
 from relay.limits import Limits
 from tests.fuzz.script import Script, lengths, script
@@ -14,7 +14,12 @@ LIMITS = Limits(incomplete=4, held=4, transactions=1)
 LONGEST = 640
 NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER = range(5)
 ANSWER = b"a" * 80
-ANSWERS = ((), (Data(1, ANSWER),), (Reject(1),), (Close(1, CloseReason.DONE),))
+ANSWERS: tuple[tuple[Message, ...], ...] = (
+    (),
+    (Data(1, ANSWER),),
+    (Reject(1),),
+    (Close(1, CloseReason.DONE),),
+)
 MIXED = (*ANSWERS, (Data(1, ANSWER), Close(1, CloseReason.DONE)), (Data(1, ANSWER), Reject(1)))
 PAUSES = (0.0, 1.0, 5.0, 100.0)
 

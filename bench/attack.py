@@ -19,13 +19,13 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from bench.attack_figures import Criterion, Honest, criteria, most_lines
+from bench.attack_figures import Criterion, Honest, Kind, criteria, ends_counted, most_lines
 from bench.besieged import MEMORY, Besieged, besieged, dropped_connects
 from bench.circumstances import circumstances
 from bench.figures import table
 from bench.honest import Agent, SignOn, Sources
 from bench.honest import Honest as HonestPeople
-from bench.programs import HERE, build_programs
+from bench.programs import HERE, build_programs, compiled_relay
 from bench.real_ends import RealEnds, real_ends
 from bench.strangers import ALL, Attack, Strangers, attack
 
@@ -71,6 +71,16 @@ class Wave(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Log:
+    """Of each kind of strangers' ends: the most lines in ten seconds, and how many ends were told
+    of, those after the waves included. `lines` in all, during the waves."""
+
+    most: dict[Kind, int]
+    ends: dict[Kind, int]
+    lines: int
+
+
+@dataclass(frozen=True)
 class _Came:
     strangers: Strangers
     began: float
@@ -93,7 +103,7 @@ async def _measure(settings: Settings) -> tuple[dict[str, Any], bool]:
     trio.socket.set_custom_socket_factory(Sources())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with besieged(folder, AGENTS) as relay:
+        async with besieged(folder, AGENTS, compiled_relay()) as relay:
             # The relay has a CPU of its own, if there are two; everybody else shares the other.
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
             address = f"127.0.0.1:{relay.validators}"
@@ -102,9 +112,10 @@ async def _measure(settings: Settings) -> tuple[dict[str, Any], bool]:
                 people = HonestPeople(address, agents)
                 waves = await _all_waves(settings, relay, people, ends)
                 survived = relay.alive and all(agent.up for agent in agents)
-            lines = relay.lines()
+            during = relay.lines()
         survived = survived and relay.process.returncode == 0
-    return _told(settings, relay, people.sign_ons, ends, waves, survived, lines)
+        log = Log(most_lines(during), ends_counted(relay.lines()), len(during))
+    return _told(settings, relay, people.sign_ons, ends, waves, survived, log)
 
 
 async def _all_waves(
@@ -159,15 +170,14 @@ def _told(
     ends: RealEnds,
     came: Sequence[_Came],
     survived: bool,
-    lines: Sequence[dict[str, Any]],
+    log: Log,
 ) -> tuple[dict[str, Any], bool]:
     calm = _honest([each for each in sign_ons if each.wave == CALM])
     attacked = _honest([each for each in sign_ons if each.wave != CALM])
     waves = [_wave_told(relay, number, each, sign_ons) for number, each in enumerate(came)]
     half = len(waves) // ROUNDS
     peaks = [max(w.resident_most for w in part) for part in (waves[:half], waves[half:])]
-    by_kind = most_lines(lines)
-    found = criteria(calm, attacked, ends.troubles, peaks, survived, by_kind)
+    found = criteria(calm, attacked, ends.troubles, peaks, survived, log.most)
     results = {
         **circumstances(peer=False),
         "settings": settings,
@@ -181,12 +191,17 @@ def _told(
         },
         "waves": waves,
         "memory": [[round(x.at - relay.looks[0].at, 1), x.resident] for x in relay.looks],
-        "most_lines": {" ".join(kind).strip(): count for kind, count in by_kind.items()},
-        "log_lines": len(lines),
+        "log_lines": log.lines,
+        "most_lines": {_name(kind): count for kind, count in log.most.items()},
+        "ends": {_name(kind): count for kind, count in log.ends.items()},
         "criteria": found,
     }
-    _print(calm, attacked, waves, found)
+    _print(calm, attacked, waves, log, found)
     return results, all(each.holds for each in found)
+
+
+def _name(kind: Kind) -> str:
+    return " ".join(kind).strip()
 
 
 def _honest(sign_ons: Sequence[SignOn]) -> Honest:
@@ -211,7 +226,11 @@ def _wave_told(relay: Besieged, number: int, came: _Came, sign_ons: Sequence[Sig
 
 
 def _print(
-    calm: Honest, attacked: Honest, waves: Sequence[Wave], found: Sequence[Criterion]
+    calm: Honest,
+    attacked: Honest,
+    waves: Sequence[Wave],
+    log: Log,
+    found: Sequence[Criterion],
 ) -> None:
     head = ["", "attempts/s", "connected/s", "dropped/s", "relay CPU", "MiB", "open"]
     head += ["honest", "lost", "p50 ms", "p99 ms"]
@@ -231,6 +250,8 @@ def _print(
         )
     rows.append(["all waves", *["-"] * 6, *_cells(attacked)])
     print(table(head, rows))
+    print()
+    print(table(["told by the relay", ""], [[_name(k), str(n)] for k, n in log.ends.items()]))
     print()
     print(
         table(

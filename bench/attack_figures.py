@@ -19,15 +19,11 @@ MOST_LINES: Final = 1
 CLOCK_SECONDS: Final = 0.1
 """How much too early a line may be: the log's clock is not that of the relay's deadlines."""
 
-_HONEST: Final = {
-    ("request ended", "done"),
-    ("link up", ""),
-    ("relay up", ""),
-}
-"""Lines that honest ends make: one for each of them is what a log is for."""
+_HONEST: Final = {("relay up", ""), ("relay stopping", ""), ("relay down", "")}
+"""Lines of the relay's own. What names an agent is not a stranger's either."""
 
 Kind = tuple[str, str]
-"""Event and outcome of a line in the log."""
+"""Event and outcome of a line in the log, or of those that it stands for."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,24 @@ def most_lines(lines: Iterable[Mapping[str, Any]]) -> dict[Kind, int]:
     """Of each kind that strangers caused, the most in any PERIOD_SECONDS."""
     times: dict[Kind, list[float]] = {}
     for line in lines:
-        kind = (str(line["event"]), str(line.get("outcome", "")))
-        if kind not in _HONEST:
+        if (kind := _kind(line)) is not None:
             times.setdefault(kind, []).append(float(line.get("time", 0.0)))
     return {kind: _most_in_period(sorted(each)) for kind, each in sorted(times.items())}
+
+
+def ends_counted(lines: Iterable[Mapping[str, Any]]) -> dict[Kind, int]:
+    """Of each such kind, how many ends all lines tell of: some stand for many."""
+    found: dict[Kind, int] = {}
+    for line in lines:
+        if (kind := _kind(line)) is not None:
+            found[kind] = found.get(kind, 0) + int(line.get("count", 1))
+    return dict(sorted(found.items()))
+
+
+def _kind(line: Mapping[str, Any]) -> Kind | None:
+    """None for what honest ends make: one line for each of them is what a log is for."""
+    kind = (str(line.get("what", line["event"])), str(line.get("outcome", "")))
+    return None if kind in _HONEST or line.get("agent") else kind
 
 
 def _most_in_period(times: Sequence[float]) -> int:

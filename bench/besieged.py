@@ -16,9 +16,9 @@ import msgspec
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from bench.contestants import Command
 from bench.links import attach
 from bench.process import Cpu, cpu
-from bench.programs import relay_program
 from protocol.agent_auth import public_bytes
 from tests.support.programs import free_port
 
@@ -91,11 +91,11 @@ def _line(text: bytes) -> Line:
 
 @asynccontextmanager
 async def besieged(
-    folder: Path, agents: int, limit: str = f"--as={MEMORY}"
+    folder: Path, agents: int, command: Command, limit: str = f"--as={MEMORY}"
 ) -> AsyncIterator[Besieged]:
     """Start it, with the keys of so many agents; end it by SIGTERM, which it must obey.
 
-    `limit` is an option of prlimit(1).
+    `command` runs the relay's program, `limit` is an option of prlimit(1).
     """
     keys = [X25519PrivateKey.generate() for _ in range(agents)]
     key = X25519PrivateKey.generate()
@@ -103,7 +103,7 @@ async def besieged(
     config = _configured(folder, key, keys, for_agents, for_validators)
     with log.open("w") as output:
         process = await trio.lowlevel.open_process(
-            ["prlimit", limit, relay_program(), "serve", "--config", config], stderr=output
+            ["prlimit", limit, *command, "serve", "--config", config], stderr=output
         )
     os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
     links = folder / "links.sock"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.attack_figures import Honest, criteria, most_lines, percentile
+from bench.attack_figures import Honest, criteria, ends_counted, most_lines, percentile
 
 CALM = Honest(100, 100, 4.0, 10.0, 11.0, {})
 ATTACKED = Honest(1200, 1199, 20.0, 1010.0, 1500.0, {"unreachable": 1})
@@ -81,16 +81,26 @@ def test_lines_of_one_kind_are_counted_in_any_ten_seconds() -> None:
 def test_kinds_are_told_apart_and_honest_lines_left_out() -> None:
     lines = [
         line("relay up", 0.0),
-        *[line("request ended", each, outcome="done") for each in (1.0, 1.1, 1.2)],
-        line("request ended", 1.3, outcome="expired"),
+        *[line("request ended", each, outcome="done", agent="a") for each in (1.0, 1.1, 1.2)],
         *[line("link up", each, agent="a") for each in (0.5, 0.6)],
+        line("link ended", 0.7, outcome="refused", agent=""),
         line("validator ended", 1.0, outcome="silent"),
         line("validator ended", 1.0, outcome="left"),
         {"event": "no JSON"},
     ]
     assert most_lines(lines) == {
+        ("link ended", "refused"): 1,
         ("no JSON", ""): 1,
-        ("request ended", "expired"): 1,
         ("validator ended", "left"): 1,
         ("validator ended", "silent"): 1,
     }
+
+
+def test_a_line_that_stands_for_many_is_of_their_kind() -> None:
+    lines = [
+        line("validator ended", 1.0, outcome="silent"),
+        {**line("repeated", 11.0, what="validator ended", outcome="silent"), "count": 4711},
+        {**line("repeated", 20.0, what="validator ended", outcome="silent"), "count": 2},
+    ]
+    assert most_lines(lines) == {("validator ended", "silent"): 2}
+    assert ends_counted(lines) == {("validator ended", "silent"): 4714}

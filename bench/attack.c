@@ -2,7 +2,7 @@
  * Strangers at a relay: as many connections a second as this machine can make, and what each of
  * them does. See attack.py.
  *
- *   attack PORT KIND SOURCES MILLISECONDS MOST
+ *   attack PORT KIND SOURCES HOST MILLISECONDS MOST
  *
  * KIND is what a stranger does when it is connected:
  *
@@ -14,7 +14,7 @@
  *   resets    resets the connection
  *   keys      for the agents' listener: Hello with a random key, and a wrong proof for the Challenge
  *
- * SOURCES addresses of 127.128.0.0/9, each in a /24 of its own, take turns. At most as many
+ * SOURCES addresses of 127.128.0.0/9 take turns, number HOST of as many /24s. At most as many
  * connections are open as this process may open files; then the oldest makes room for the next.
  * Ends after MILLISECONDS or MOST attempts and prints one line of JSON. Every connection that it
  * ends is reset, so that none is left in TIME_WAIT.
@@ -38,7 +38,8 @@
 #include "wire.h"
 
 enum {
-    FIRST_SOURCE = 0x7f800001, /* 127.128.0.1 */
+    FIRST_NETWORK = 0x7f800000, /* 127.128.0.0/24 */
+    MAX_HOST = 254,
     MAX_SOURCES = 1 << 15,
     BURST = 32,      /* connects between two looks at what has come */
     BATCH = 256,     /* events of one look */
@@ -60,7 +61,7 @@ struct stranger {
 
 static enum kind kind;
 static struct sockaddr_in relay = {.sin_family = AF_INET};
-static uint32_t sources;
+static uint32_t sources, host;
 static int epoll;
 static struct stranger *strangers;
 static size_t places, open_now, open_most;
@@ -172,7 +173,7 @@ static bool is_connected(int fd) {
 /* One more, in the place of the oldest if there is no other. False: no port is left for now. */
 static bool come(void) {
     struct stranger *stranger = &strangers[attempted % places];
-    const uint32_t source = (uint32_t)FIRST_SOURCE + (uint32_t)(attempted % sources << 8);
+    const uint32_t source = FIRST_NETWORK + (uint32_t)(attempted % sources << 8) + host;
     const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {htonl(source)}};
     const struct linger at_once = {.l_onoff = 1};
     const int one = 1;
@@ -299,15 +300,16 @@ static size_t files_to_open(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 6) {
-        die("usage: attack PORT KIND SOURCES MILLISECONDS MOST");
+    if (count != 7) {
+        die("usage: attack PORT KIND SOURCES HOST MILLISECONDS MOST");
     }
     relay.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     relay.sin_port = htons((uint16_t)atoi(arguments[1]));
     kind = kind_called(arguments[2]);
     sources = (uint32_t)atoi(arguments[3]);
-    if (sources < 1 || sources > MAX_SOURCES) {
-        die("expected 1 to %d sources", MAX_SOURCES);
+    host = (uint32_t)atoi(arguments[4]);
+    if (sources < 1 || sources > MAX_SOURCES || host < 1 || host > MAX_HOST) {
+        die("expected 1 to %d sources, and a host of 1 to %d", MAX_SOURCES, MAX_HOST);
     }
     places = files_to_open();
     strangers = calloc(places, sizeof *strangers);
@@ -318,6 +320,6 @@ int main(int count, char **arguments) {
         strangers[i].fd = -1;
     }
     epoll = new_epoll();
-    attack(strtoull(arguments[4], NULL, 10) * 1000000u, strtoull(arguments[5], NULL, 10));
+    attack(strtoull(arguments[5], NULL, 10) * 1000000u, strtoull(arguments[6], NULL, 10));
     return 0;
 }

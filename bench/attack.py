@@ -135,7 +135,7 @@ async def _all_waves(
             for number, strangers in enumerate(coming):
                 count = _share_of(settings.sign_ons, number, len(coming))
                 honest.start_soon(people.at_rate, number, count, settings.wave_seconds)
-                waves.append(await _wave(settings, relay, strangers))
+                waves.append(await _wave(settings, relay, strangers, number + 1))
             over.set()
         background.cancel_scope.cancel()
     return waves
@@ -146,10 +146,11 @@ def _share_of(total: int, number: int, parts: int) -> int:
     return total * (number + 1) // parts - total * number // parts
 
 
-async def _wave(settings: Settings, relay: Besieged, strangers: Strangers) -> _Came:
+async def _wave(settings: Settings, relay: Besieged, strangers: Strangers, host: int) -> _Came:
+    """With another `host` nobody of them has been there before."""
     port = relay.agents if strangers.door == "agents" else relay.validators
     began, used, dropped = trio.current_time(), relay.cpu(), dropped_connects()
-    came = await attack(strangers, port, settings.wave_seconds)
+    came = await attack(strangers, port, host, settings.wave_seconds)
     spent = relay.cpu() - used
     print(
         f"{strangers.name} at the {strangers.door}' door: "

@@ -50,10 +50,12 @@ ALL: Final = tuple(Strangers(kind, n) for kind in _AT_VALIDATORS for n in SOURCE
 )
 
 
-async def attack(strangers: Strangers, port: int, seconds: float, most: int = MOST) -> Attack:
-    """Let them come for so long, at most so many times."""
+async def attack(
+    strangers: Strangers, port: int, host: int, seconds: float, most: int = MOST
+) -> Attack:
+    """Let them come for so long, at most so many times. `host` is each one's number in its /24."""
     milliseconds = math.ceil(seconds * 1e3)
-    arguments = (port, strangers.kind, strangers.sources, milliseconds, most)
+    arguments = (port, strangers.kind, strangers.sources, host, milliseconds, most)
     command = [str(program("attack")), *map(str, arguments)]
     done = await trio.run_process(command, capture_stdout=True)
     return msgspec.json.decode(done.stdout, type=Attack)

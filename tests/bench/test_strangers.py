@@ -27,6 +27,7 @@ from protocol.messages import (
 )
 
 H1 = 80
+HOST = 9
 RESET = errno.ECONNRESET
 
 
@@ -78,14 +79,14 @@ async def seen(
 ) -> tuple[Listener, Attack]:
     listener = Listener(answer)
     with taking(listener, count):
-        came = await attack(Strangers(kind, sources), listener.port, seconds, count)
+        came = await attack(Strangers(kind, sources), listener.port, HOST, seconds, count)
     assert came.attempted == came.connected == count
     return listener, came
 
 
 async def test_each_source_is_in_a_network_of_its_own() -> None:
     listener, _ = await seen("idle", sources=3, count=6)
-    assert listener.sources == ["127.128.0.1", "127.128.1.1", "127.128.2.1"] * 2
+    assert listener.sources == ["127.128.0.9", "127.128.1.9", "127.128.2.9"] * 2
 
 
 @pytest.mark.parametrize("kind", ["idle", "tags", "noise", "halves", "keys"])
@@ -168,6 +169,6 @@ async def test_who_is_put_out_is_counted() -> None:
 
     thread = threading.Thread(target=put_out)
     thread.start()
-    came = await attack(Strangers("idle", 1), listener.port, 0.3, 5)
+    came = await attack(Strangers("idle", 1), listener.port, HOST, 0.3, 5)
     thread.join()
     assert (came.connected, came.put_out) == (5, 5)

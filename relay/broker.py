@@ -22,6 +22,7 @@ from relay.links import Links
 from relay.outcomes import RequestOutcome
 from relay.peers import Peer
 from relay.proxies import Proxies
+from relay.records import NoDescriptor
 from relay.requests import Requests
 from relay.transactions import Transactions
 
@@ -46,6 +47,7 @@ class Broker:
         self.requests: Final = Requests(limits, effects, self.door, self.transactions)
         self.links: Final = Links(limits, effects, self.requests, key, agents)
         self._deadlines: Final = effects.deadlines
+        self._floods: Final = effects.floods
 
     # ---- agents' links ---------------------------------------------------------------------------
 
@@ -102,11 +104,16 @@ class Broker:
         if isinstance(end, Validator):
             end.blocked_since = None
 
+    def starved(self, connections: int, now: float) -> None:
+        """No descriptor is left for another connection; so many are open."""
+        if self._floods.is_first(None, None, now):
+            self.records.append(NoDescriptor(connections=connections))
+
     # ---- time ------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float:
         """When to call `tick` again at the latest."""
-        return min(self._deadlines.next(), self.requests.deadlines.next())
+        return min(self._deadlines.next(), self.requests.deadlines.next(), self._floods.next())
 
     def tick(self, now: float) -> None:
         """End what is over, look again later at what is not."""
@@ -118,6 +125,7 @@ class Broker:
                 self.requests.look(end.transaction, now)
             else:
                 self.door.look(end, now)
+        self._floods.tell(now)
 
     # ---- stopping --------------------------------------------------------------------------------
 
@@ -135,3 +143,4 @@ class Broker:
         """End everything, now."""
         self.links.stop(now)
         self.door.stop(now)
+        self._floods.tell_all(now)

@@ -59,11 +59,11 @@ class Door:
         if not proxies:
             admitted = self._admission.admit(peer, now)
             if admitted is None:
-                self._record(ValidatorOutcome.REFUSED, peer, 0.0)
+                self._record(ValidatorOutcome.REFUSED, peer, now, now)
                 return None
             arrival, visit = Arrival.KNOWN, admitted
         elif not listed(peer, proxies):
-            self._record(ValidatorOutcome.NOT_LISTED, peer, 0.0)
+            self._record(ValidatorOutcome.NOT_LISTED, peer, now, now)
             return None
         limits = self._limits
         release = now + limits.hold + limits.hold_jitter * self._jitter()
@@ -160,14 +160,17 @@ class Door:
         """Reset it now."""
         self._remove(validator)
         if outcome is not None:
-            self._record(outcome, validator.peer, between(validator.opened, now))
+            self._record(outcome, validator.peer, validator.opened, now)
         self.finish(validator, Fate.RESET, now)
 
-    def _record(self, outcome: ValidatorOutcome, peer: Peer, lasted: float) -> None:
+    def _record(self, outcome: ValidatorOutcome, peer: Peer, opened: float, now: float) -> None:
         """Proxies look every few seconds: that is for who looks for it."""
-        level = "debug" if outcome is ValidatorOutcome.CHECKED else "info"
-        record = ValidatorEnded(outcome, peer.network_text, lasted, level=level)
-        self._effects.records.append(record)
+        looked = outcome is ValidatorOutcome.CHECKED
+        if looked or self._effects.floods.is_first(outcome, peer, now):
+            level = "debug" if looked else "info"
+            lasted = between(opened, now)
+            record = ValidatorEnded(outcome, peer.network_text, lasted, level=level)
+            self._effects.records.append(record)
 
     def finish(self, validator: Validator, fate: Fate, now: float) -> None:
         """The end of one that is in no pool, recorded elsewhere."""

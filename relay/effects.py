@@ -7,6 +7,7 @@ from protocol.frames import encode_frame
 from protocol.messages import Message
 from relay.deadlines import Deadlines
 from relay.ends import Link, Validator
+from relay.floods import Floods
 from relay.records import Record
 
 _STEPS_PER_SECOND: Final = 100
@@ -16,13 +17,15 @@ _STEPS_PER_SECOND: Final = 100
 class Effects:
     """One for all parts of a broker."""
 
-    __slots__ = ("deadlines", "records", "touched")
+    __slots__ = ("deadlines", "floods", "records", "touched")
 
     def __init__(self) -> None:
         self.touched: Final[set[Link | Validator]] = set()
         """Ends with something new in `out`, another `fate`, or another mind about reading."""
         self.records: Final[list[Record]] = []
         """What is to be logged, in order."""
+        self.floods: Final = Floods(self.records)
+        """What strangers cause goes by way of these."""
         self.deadlines: Final[Deadlines[Link | Validator]] = Deadlines(_STEPS_PER_SECOND)
 
     def send(self, link: Link, message: Message) -> None:

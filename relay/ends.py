@@ -12,7 +12,7 @@ from protocol.frames import FrameReader
 from protocol.limits import MAX_FRAME, MAX_LINK_FRAME, MAX_UNKNOWN_FRAME
 from relay.admission import Visit
 from relay.outcomes import ValidatorOutcome
-from relay.peers import Peer
+from relay.peers import Peer, source_text
 
 
 class Fate(Enum):
@@ -87,8 +87,7 @@ class Link:
     @property
     def source(self) -> str:
         """For the log: a network, or `uid:N`."""
-        peer = self.peer
-        return f"uid:{peer}" if isinstance(peer, int) else peer.network_text
+        return source_text(self.peer)
 
     def attached(self, agent: str) -> None:
         self.agent = agent

@@ -81,12 +81,12 @@ class Links:
         if isinstance(peer, Peer) and not proxies:
             admitted = self._admission.admit(peer, now)
             if admitted is None:
-                return self._refused(peer, LinkOutcome.SOURCE_REFUSED)
+                return self._refused(peer, LinkOutcome.SOURCE_REFUSED, now)
             visit = admitted
         elif isinstance(peer, Peer):
             arrival = Arrival.HEADER
             if not listed(peer, proxies):
-                return self._refused(peer, LinkOutcome.NOT_LISTED)
+                return self._refused(peer, LinkOutcome.NOT_LISTED, now)
         link = Link(peer, arrival, visit, now)
         self._links[link] = None
         self._setting_up[link] = None
@@ -97,8 +97,9 @@ class Links:
             self.end(next(iter(self._setting_up)), LinkOutcome.OVERLOADED, now)
         return link
 
-    def _refused(self, peer: Peer, outcome: LinkOutcome) -> Link | None:
-        self._effects.records.append(LinkEnded(outcome, peer.network_text, "", 0.0, 0))
+    def _refused(self, peer: Peer, outcome: LinkOutcome, now: float) -> Link | None:
+        if self._effects.floods.is_first(outcome, peer, now):
+            self._effects.records.append(LinkEnded(outcome, peer.network_text, "", 0.0, 0))
         return None
 
     def read(self, link: Link, data: bytes, now: float) -> None:
@@ -210,10 +211,12 @@ class Links:
         requests = list(link.requests.values())
         for request in requests:
             self._requests.end(request, RequestOutcome.AGENT_GONE, now)
-        lasted = between(link.opened, now)
-        level = "debug" if outcome is LinkOutcome.CHECKED else "info"
-        record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests), level=level)
-        self._effects.records.append(record)
+        looked = outcome is LinkOutcome.CHECKED
+        if link.agent or looked or self._effects.floods.is_first(outcome, link.peer, now):
+            level = "debug" if looked else "info"
+            lasted = between(link.opened, now)
+            record = LinkEnded(outcome, link.source, link.agent, lasted, len(requests), level=level)
+            self._effects.records.append(record)
 
     def _price(self, outcome: LinkOutcome) -> float:
         """Of one that was never attached."""

@@ -7,7 +7,6 @@ and never while a batch is handled, so a descriptor's number means one connectio
 """
 
 import errno
-import math
 import select
 import socket
 import struct
@@ -21,7 +20,7 @@ from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
 from relay.peers import Peer
 from relay.proxies import Proxies
-from relay.records import NoDescriptor, Record
+from relay.records import Record
 
 BATCH: Final = 256
 """Ready sockets handled between two looks at the clock and the deadlines."""
@@ -41,9 +40,6 @@ LINK_READ: Final = 16384
 
 ACCEPT_PAUSE: Final = 0.1
 """Seconds without accepting when the process has no descriptor left: no busy loop."""
-
-STARVED_REPORT: Final = 60.0
-"""Seconds between two records that say so: it can last."""
 
 _STREAM: Final = int(socket.SOCK_STREAM)
 _UNIX: Final = int(socket.AF_UNIX)
@@ -108,7 +104,6 @@ class Switch:
         self._wires: Final[dict[int, _Wire]] = {}
         self._wire_of: Final[dict[Link | Validator, _Wire]] = {}
         self._paused_until = 0.0
-        self._starved_until = -math.inf
         self._sleep = trio.CancelScope()
         self.drained: Final = trio.Event()
         """Set when the broker drains and no transaction runs any more."""
@@ -207,9 +202,7 @@ class Switch:
 
     def _starve(self, now: float) -> None:
         """No descriptor is left for who waits to be accepted."""
-        if now >= self._starved_until:
-            self._starved_until = now + STARVED_REPORT
-            self._broker.records.append(NoDescriptor(connections=self.connections))
+        self._broker.starved(self.connections, now)
         self._pause_accepting(now + ACCEPT_PAUSE)
 
     def _pause_accepting(self, until: float | None) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from protocol.address import TcpAddress
-from relay.records import LinkEnded, RequestEnded, ValidatorEnded
+from relay.records import LinkEnded, Repeated, RequestEnded, ValidatorEnded
 from tests.support.relay import RunningRelay, start_relay
 
 
@@ -75,5 +75,10 @@ def _each_has_ended_once(relay: RunningRelay, came: Counter[str]) -> None:
     records = relay.records
     paired = sum(isinstance(each, RequestEnded) and each.source != "" for each in records)
     alone = sum(isinstance(each, ValidatorEnded) for each in records)
+    links = sum(isinstance(each, LinkEnded) for each in records)
+    for each in records:
+        if isinstance(each, Repeated):
+            alone += each.count * (each.what == "validator ended")
+            links += each.count * (each.what == "link ended")
     assert came[VALIDATOR] == alone + paired
-    assert came[LINK] == sum(isinstance(each, LinkEnded) for each in records)
+    assert came[LINK] == links

@@ -300,7 +300,11 @@ async def _signs_on(running: Programs) -> None:
 
 def _came_as_meant(log: list[Entry]) -> None:
     """Every stranger, by the relay's own word for it."""
-    words = Counter((each["event"], each.get("outcome")) for each in log)
+    words = Counter[tuple[object, object]]()
+    for each in log:
+        words[each.get("what", each["event"]), each.get("outcome")] += int(
+            str(each.get("count", 1))
+        )
     strangers = {
         key: count for key, count in words.items() if key[0] == "validator ended" or key == NO_FRAME
     }

@@ -1,6 +1,7 @@
 """Floods: one record per kind and window, and not one end is lost."""
 
 import math
+from collections import Counter
 from itertools import pairwise
 from typing import Final
 
@@ -11,7 +12,15 @@ from hypothesis import given
 from relay.floods import MOST_NETWORKS, WINDOW, Floods, Kind
 from relay.outcomes import LinkOutcome, ValidatorOutcome
 from relay.peers import Peer
-from relay.records import Record, Repeated
+from relay.records import (
+    LinkEnded,
+    NoDescriptor,
+    Record,
+    Repeated,
+    RequestEnded,
+    ValidatorEnded,
+)
+from tests.relay.pure_relay import TAG, PureRelay, asking_for
 
 NOW: Final = 1000.0
 SILENT: Final = ValidatorOutcome.SILENT
@@ -162,3 +171,76 @@ def test_every_end_is_told_of_once_and_no_kind_more_often_than_it_may(
         assert sum(count for _, count in of_kind) == sum(end[0] is kind for end in ends)
         times = [when for when, _ in of_kind[: last[kind]]]
         assert all(b - a >= WINDOW - 1e-6 for a, b in pairwise(times))
+
+
+# ---- in the broker -------------------------------------------------------------------------------
+
+
+def counted(records: list[Record]) -> Counter[tuple[str, str]]:
+    """How many ends each event and outcome stands for."""
+    found: Counter[tuple[str, str]] = Counter()
+    for record in records:
+        match record:
+            case Repeated():
+                found[record.what, record.outcome] += record.count
+            case ValidatorEnded():
+                found["validator ended", record.outcome.value] += 1
+            case LinkEnded():
+                found["link ended", record.outcome.value] += 1
+            case NoDescriptor():
+                found["no descriptor left", ""] += 1
+            case _:
+                pass
+    return found
+
+
+def test_a_flood_of_each_kind_is_a_line_now_and_one_later() -> None:
+    relay = PureRelay(source_burst=20, silent_price=1, link_setup=2)
+    for _ in range(10):
+        relay.validator(b"rubbish")
+        relay.validator().leave()
+        relay.link().feed(b"rubbish")
+        relay.link(4711)
+        relay.link(None)
+        relay.broker.starved(7, relay.now)
+    for _ in range(10):
+        relay.validator_or_none()
+    relay.wait(9)
+    early = relay.records()
+    assert not any(isinstance(record, Repeated) for record in early)
+    relay.wait(20)
+    late = relay.records()
+    assert all(isinstance(record, Repeated) for record in late)
+    expected = {
+        ("validator ended", "malformed"): 10,
+        ("validator ended", "left"): 10,
+        ("validator ended", "refused"): 10,
+        ("link ended", "malformed"): 10,
+        ("link ended", "refused"): 10,
+        ("link ended", "slow-setup"): 10,
+        ("no descriptor left", ""): 10,
+    }
+    assert counted(early) == dict.fromkeys(expected, 1)
+    assert counted(early + late) == expected
+
+
+def test_what_agents_do_is_all_told() -> None:
+    relay = PureRelay()
+    records: list[Record] = []
+    for _ in range(10):
+        agent = relay.agent()
+        agent.queue(TAG)
+        relay.validator(asking_for(TAG)).leave()
+        agent.leave()
+        records += relay.records()
+    assert sum(isinstance(record, RequestEnded) for record in records) == 10
+    assert counted(records) == {("link ended", "closed"): 10}
+    assert not any(isinstance(record, Repeated) for record in records)
+
+
+def test_what_is_counted_when_the_relay_stops_is_told() -> None:
+    relay = PureRelay()
+    for _ in range(10):
+        relay.validator()
+    relay.broker.stop(relay.now)
+    assert counted(relay.records()) == {("validator ended", "drained"): 10}

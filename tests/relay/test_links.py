@@ -402,6 +402,7 @@ def test_what_validators_do_keeps_no_agent_out() -> None:
 def test_who_is_refused_is_recorded() -> None:
     relay = PureRelay(source_burst=1)
     relay.link(None)
-    assert let_in(relay) == 0
+    for _ in range(3):
+        assert let_in(relay) == 0
     [record] = relay.records()
     assert record == LinkEnded(LinkOutcome.SOURCE_REFUSED, "192.0.2.0/24", "", 0.0, 0)

@@ -13,7 +13,15 @@ from protocol.frames import encode_frame
 from relay import logs
 from relay.config import Log
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
-from relay.records import LinkEnded, LinkUp, NoDescriptor, Record, RequestEnded, ValidatorEnded
+from relay.records import (
+    LinkEnded,
+    LinkUp,
+    NoDescriptor,
+    Record,
+    Repeated,
+    RequestEnded,
+    ValidatorEnded,
+)
 from tests.relay.pure_relay import H1, TAG, PureRelay, asking_for
 
 NAMED = "onuwo3rnn5xc4"
@@ -59,6 +67,24 @@ RECORDS: list[tuple[Record, dict[str, object]]] = [
     (
         NoDescriptor(connections=1000),
         {"event": "no descriptor left", "level": "warning", "connections": 1000},
+    ),
+    (
+        Repeated(
+            what="validator ended",
+            outcome="refused",
+            count=4711,
+            networks=256,
+            source="198.51.100.0/24",
+            lasted=10.0,
+        ),
+        {
+            "event": "repeated",
+            "what": "validator ended",
+            "outcome": "refused",
+            "count": 4711,
+            "networks": 256,
+            "source": "198.51.100.0/24",
+        },
     ),
 ]
 

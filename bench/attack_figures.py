@@ -11,8 +11,8 @@ LEAST_SHARE: Final = 0.999
 """Of the honest sign-ons during an attack, that go through."""
 MOST_GROWTH_SECONDS: Final = 1.0
 """Of their p99, against a calm time."""
-MOST_MEMORY_RATIO: Final = 1.1
-"""Of the memory's peak in the second round of the same waves, to that in the first."""
+MOST_MEMORY_RATIO: Final = 1.05
+"""Of the memory's peak in the last round of the same waves, to that in the round before."""
 PERIOD_SECONDS: Final = 10.0
 MOST_LINES: Final = 1
 """Of one kind in the log, in any PERIOD_SECONDS."""
@@ -106,10 +106,10 @@ def criteria(
     survived: bool,
     lines: Mapping[Kind, int],
 ) -> list[Criterion]:
-    """`peaks`: bytes in each of two rounds of waves."""
+    """`peaks`: bytes in each round of waves."""
     share = attacked.succeeded / attacked.sign_ons
     growth = (attacked.p99_ms - calm.p99_ms) / 1e3
-    first, second = peaks
+    *_, before, last = peaks
     worst = max(lines.values(), default=0)
     whole = sum(not each for each in whole_troubles)
     return [
@@ -133,10 +133,10 @@ def criteria(
         ),
         Criterion("the relay lives under its limit of memory", "yes", _yes(survived), survived),
         Criterion(
-            "memory's peak in the second round, to the first",
+            "memory's peak in the last round, to the one before",
             f"<= {MOST_MEMORY_RATIO:g}",
-            f"{second / first:.3f}",
-            second <= MOST_MEMORY_RATIO * first,
+            f"{last / before:.3f}",
+            last <= MOST_MEMORY_RATIO * before,
         ),
         Criterion(
             f"lines of a kind in {PERIOD_SECONDS:g} s of the log",

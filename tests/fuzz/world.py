@@ -25,7 +25,7 @@ from relay.ends import Fate, Link, LinkState, Validator, ValidatorState
 from relay.limits import Limits
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
-from relay.records import LinkEnded, LinkUp, Record, RequestEnded
+from relay.records import LinkEnded, LinkUp, Record, Repeated, RequestEnded
 from tests.fuzz.curves import private
 
 RELAY_KEY, AGENT_KEY = private(b"\x11" * 32), private(b"\x22" * 32)
@@ -90,32 +90,32 @@ class World:
 
     # ---- what happens ----------------------------------------------------------------------------
 
-    def link(self, uid: int | None) -> Link:
+    def link(self, uid: int | None, said: bytes = b"") -> Link:
         """None comes by TCP."""
         peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
         link = self.broker.link_opened(peer, TRUSTED, self.now)
         assert link is not None
-        self._there_is(link)
+        self._there_is(link, said)
         return link
 
-    def agent(self, uid: int = UID) -> Link:
+    def agent(self, *requests: bytes, uid: int = UID) -> Link:
         """An attached link."""
-        link = self.link(uid)
-        self.feed(link, hello())
-        return link
+        return self.link(uid, hello() + b"".join(requests))
 
-    def validator(self) -> Validator:
+    def validator(self, said: bytes = b"") -> Validator:
         peer = Peer(bytes((198, 51, 100, 7)), len(self.ends))
         validator = self.broker.validator_opened(peer, self.now)
         assert validator is not None
-        self._there_is(validator)
+        self._there_is(validator, said)
         return validator
 
-    def _there_is(self, end: Link | Validator) -> None:
+    def _there_is(self, end: Link | Validator, said: bytes) -> None:
         self.ends.append(end)
         self._there.append(end)
         self._came = True
         self.sent[end] = bytearray()
+        if said:
+            self._arrived[end] = said
         self.settle()
 
     def feed(self, end: Link | Validator, data: bytes) -> None:
@@ -283,7 +283,8 @@ class World:
         assert broker.next_deadline() == math.inf
         links = [end for end in self.ends if isinstance(end, Link)]
         kinds = [type(record) for record in self.records]
-        assert kinds.count(LinkEnded) == len(links)
+        counted = [r for r in self.records if isinstance(r, Repeated) and r.what == "link ended"]
+        assert kinds.count(LinkEnded) + sum(each.count for each in counted) == len(links)
         said = [type(message) for link in links for message in self.received(link)]
         assert kinds.count(LinkUp) >= said.count(Attached)
         assert kinds.count(RequestEnded) >= said.count(Queued)

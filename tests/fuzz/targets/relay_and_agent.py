@@ -135,9 +135,8 @@ class Play:
     def validator(self) -> None:
         tag = self.script.choose(TAGS)
         if len(self.validators) < MOST_VALIDATORS:
-            validator = self.world.validator()
+            validator = self.world.validator(opening(tag) + encode_frame(b"h" * 80))
             self.validators.append(validator)
-            self.world.feed(validator, opening(tag) + encode_frame(b"h" * 80))
 
     def _validator(self) -> Validator | None:
         return self.script.choose(self.validators) if self.validators else None

@@ -43,10 +43,11 @@ LIMITS = Limits(requests=4, requests_per_agent=3, link_buffer=512)
 LONGEST = 640
 UNIX, TCP, STRANGE, UP, PROVED = range(5)
 PAUSES = (0.0, 1.0, 20.0, 60.0)
+H1 = encode_frame(b"h" * 80)
 
 
 def once(data: bytes) -> None:
-    """u8 scene | u8 pause | u8 cut or not, and how | u8 not reading | the stream."""
+    """u8 scene | u8 pause | u8 cut or not, and how | u8 not reading, how few wait | stream."""
     whole = World(LIMITS)
     if play(whole, data, in_pieces=False):
         cut = World(LIMITS)
@@ -60,17 +61,14 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     scene = instructions.number() % 5
     pause = instructions.choose(PAUSES)
     at_a_time, cut = divmod(instructions.number(), 2)
-    not_reading = bool(instructions.number() & 1)
+    fewer, not_reading = divmod(instructions.number() % 8, 2)
     said = instructions.rest()
-    neighbour = world.agent(OTHER_UID)
-    world.feed(neighbour, request(1, TAGS[3]))
-    for tag in TAGS:  # the last one is the neighbour's
-        validator = world.validator()
-        world.feed(validator, opening(tag) + encode_frame(b"h" * 80))
-    link = world.link({TCP: None, PROVED: None, STRANGE: STRANGER_UID}.get(scene, UID))
-    if scene == UP:
-        world.feed(link, hello())
-    elif scene == PROVED:
+    neighbour = world.agent(request(1, TAGS[3]), uid=OTHER_UID)
+    for tag in TAGS[fewer:]:  # the last one is the neighbour's
+        world.validator(opening(tag) + H1)
+    uid = {TCP: None, PROVED: None, STRANGE: STRANGER_UID}.get(scene, UID)
+    link = world.link(uid, hello() if scene == UP else b"")
+    if scene == PROVED:
         prove(world, link)
     if not_reading:
         world.slow.add(link)

@@ -42,12 +42,11 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     at_a_time, cut = divmod(instructions.number(), 2)
     first = 4 * instructions.number()
     said = instructions.rest()
-    agent = world.agent()
-    if scene in (ONE_WAITS, FULL):
-        world.feed(agent, request(1, TAGS[0], TAGS[1]))
+    waiting = request(1, TAGS[0], TAGS[1])
+    agent = world.agent(waiting) if scene in (ONE_WAITS, FULL) else world.agent()
     if scene == FULL:
         world.feed(agent, request(2, TAGS[2]))
-        world.feed(world.validator(), opening(TAGS[2]))
+        world.validator(opening(TAGS[2]))
     if scene == DRAINING:
         world.broker.drain()
     validator = world.validator()
@@ -55,7 +54,7 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
         world.pieces[validator] = lengths(1 + at_a_time)
     world.feed(validator, said[:first])
     if scene == COMES_LATER:
-        world.feed(agent, request(1, TAGS[0], TAGS[1]))
+        world.feed(agent, waiting)
     if was_paired(world, agent):
         world.feed(agent, stream(*answer))
     world.wait(pause)

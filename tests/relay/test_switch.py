@@ -313,6 +313,9 @@ def unread(descriptor: int) -> int:
 
 # ---- slow and stuck ends -------------------------------------------------------------------------
 
+LATE = 2.0
+"""Seconds that a busy machine may add to a limit."""
+
 
 async def test_a_validator_that_does_not_read_ends_alone(
     nursery: trio.Nursery, tmp_path: Path
@@ -326,6 +329,7 @@ async def test_a_validator_that_does_not_read_ends_alone(
             await agent.queue(TAG)
             deaf.sendall(asking_for(TAG))
             assert isinstance(await agent.receive(), Paired)
+            stuck = trio.current_time()
             await agent.send(*[Data(1, bytes(2048))] * 8)
             await agent.queue(tag(2), number=2)
             async with paired(relay, agent, tag(2)) as user:
@@ -334,6 +338,7 @@ async def test_a_validator_that_does_not_read_ends_alone(
                 await agent.send(Data(2, b"context"))
                 assert await user.receive() == b"context"
                 assert await agent.receive() == Close(1, CloseReason.STALLED)
+                assert 0.3 <= trio.current_time() - stuck <= 0.3 + LATE
                 await user.send(b"decision")
                 assert await agent.receive() == Data(2, b"decision")
     ended = [record for record in relay.records if isinstance(record, RequestEnded)]

@@ -15,7 +15,7 @@ import signal
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,10 +36,10 @@ from tests.acceptance.kolmogorov import p_values
 from tests.support.bare_validator import SHARD, opening
 from tests.support.caller import calling
 from tests.support.namespace import USER
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, until
 from tests.support.phone import Phone
 from tests.support.plain_host import Programs, programs
-from tests.support.programs import Daemon, Entry
+from tests.support.programs import Daemon
 from validator.outcomes import Outcome
 
 HOLD: Final = Limits().hold
@@ -200,7 +200,7 @@ async def test_all_that_are_no_good_look_the_same(tmp_path: Path) -> None:
         for measurement in range(MEASUREMENTS):
             known = len(running.parts.relay.log)
             seen = await _measured(running, over)
-            _came_as_meant(running.parts.relay.log[known:])
+            await _came_as_meant(running.parts.relay, known)
             _ended_alike(seen)
             differing = {
                 pair: [*differing.get(pair, []), p]
@@ -298,17 +298,19 @@ async def _signs_on(running: Programs) -> None:
 # ---- what must hold ------------------------------------------------------------------------------
 
 
-def _came_as_meant(log: list[Entry]) -> None:
-    """Every stranger, by the relay's own word for it."""
-    words = Counter[tuple[object, object]]()
-    for each in log:
-        words[each.get("what", each["event"]), each.get("outcome")] += int(
-            str(each.get("count", 1))
-        )
-    strangers = {
-        key: count for key, count in words.items() if key[0] == "validator ended" or key == NO_FRAME
-    }
-    assert strangers == {key: SAMPLES * count for key, count in WORDS.items()}
+async def _came_as_meant(relay: Daemon, known: int) -> None:
+    """Every stranger, by the relay's own word for it, which it logs when it has reset them all."""
+
+    def strangers() -> dict[tuple[str, str], int]:
+        words = Counter((each["event"], each.get("outcome", "")) for each in relay.log[known:])
+        return {
+            key: n for key, n in words.items() if key[0] == "validator ended" or key == NO_FRAME
+        }
+
+    meant = {key: SAMPLES * count for key, count in WORDS.items()}
+    with suppress(trio.TooSlowError):
+        await until(lambda: sum(strangers().values()) >= sum(meant.values()))
+    assert strangers() == meant
 
 
 def _ended_alike(seen: Measured) -> None:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from itertools import islice
 from typing import Final
 
+from relay.buckets import Bucket, Size
 from relay.limits import Limits
 from relay.peers import Peer
 
@@ -19,63 +20,74 @@ LOOKED_AT: Final = 8
 """Accounts, least recently seen first, among which a settled one is looked for to make room."""
 
 
-class Level:
-    """What all accounts of one kind have in common."""
-
-    __slots__ = ("burst", "most", "open", "rate")
-
-    def __init__(self, rate: float, burst: float, unanswered: int, longest_refusal: float) -> None:
-        self.rate: Final = rate
-        """Debt that drains in a second."""
-        self.burst: Final = burst
-        """Debt that a newcomer must not lift it over."""
-        self.open: Final = unanswered
-        """Connections at a time of which nothing came yet."""
-        self.most: Final = burst - 1 + rate * longest_refusal
-        """No debt grows over this: so all are let in again in time."""
-
-
-class Account:
+class Account(Bucket):
     """What one source owes."""
 
-    __slots__ = ("_debt", "_drained", "_level", "open")
+    __slots__ = ("_most_open", "_open")
 
-    def __init__(self, level: Level, now: float) -> None:
-        self._level: Final = level
-        self._debt = 0.0
-        self._drained = now
-        self.open = 0
+    def __init__(self, size: Size, most_open: int, now: float) -> None:
+        super().__init__(size, now)
+        self._most_open: Final = most_open
+        self._open = 0
         """Connections of which nothing came yet."""
 
-    def is_full(self, now: float) -> bool:
-        """Whether newcomers are refused."""
-        level = self._level
-        if self.open >= level.open:
-            return True
-        if self._debt + 1.0 <= level.burst:
-            return False  # and less by now
-        self._drain(now)
-        return self._debt + 1.0 > level.burst
+    def refuses(self, now: float) -> bool:
+        """Whether a newcomer is one too many."""
+        return self._open >= self._most_open or self.is_full(now)
 
     def is_settled(self, now: float) -> bool:
         """Whether forgetting it changes nothing."""
-        self._drain(now)
-        return not self.open and not self._debt
+        return not self._open and self.is_empty(now)
 
     def enter(self, now: float) -> None:
-        self._drain(now)
-        self._debt += 1.0
-        self.open += 1
+        self._open += 1
+        self.add(1.0, now)
 
     def leave(self, price: float, now: float) -> None:
         """A connection cost `price` in the end, and not 1."""
-        self._drain(now)
-        self._debt = max(0.0, min(self._debt + price - 1.0, self._level.most))
-        self.open -= 1
+        self._open -= 1
+        self.add(price - 1.0, now)
 
-    def _drain(self, now: float) -> None:
-        self._debt = max(0.0, self._debt - (now - self._drained) * self._level.rate)
-        self._drained = now
+
+class Accounts:
+    """Those of one level: of sources, or of networks."""
+
+    __slots__ = ("_accounts", "_most_open", "_room", "_size")
+
+    def __init__(
+        self, rate: float, burst: float, most_open: int, longest_refusal: float, room: int
+    ) -> None:
+        """`room` is for so many accounts."""
+        self._size: Final = Size(rate, burst, burst - 1 + rate * longest_refusal)
+        self._most_open: Final = most_open
+        self._room: Final = room
+        self._accounts: Final[OrderedDict[bytes, Account]] = OrderedDict()
+        """The one that was entered longest ago first."""
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def find(self, key: bytes) -> Account | None:
+        return self._accounts.get(key)
+
+    def enter(self, key: bytes, account: Account | None, now: float) -> Account:
+        """A connection is let in on the account that was found, or on a new one."""
+        if account is None:
+            if len(self._accounts) >= self._room:
+                self._make_room(now)
+            account = self._accounts[key] = Account(self._size, self._most_open, now)
+        else:
+            self._accounts.move_to_end(key)
+        account.enter(now)
+        return account
+
+    def _make_room(self, now: float) -> None:
+        """A settled one goes first, then the one that was entered longest ago."""
+        for key in islice(self._accounts, LOOKED_AT):
+            if self._accounts[key].is_settled(now):
+                del self._accounts[key]
+                return
+        self._accounts.popitem(last=False)
 
 
 class Visit:
@@ -114,24 +126,23 @@ UNCOUNTED: Final[Visit] = _Uncounted()
 class Admission:
     """The accounts of one kind of listeners."""
 
-    __slots__ = ("_network", "_networks", "_room", "_source", "_sources")
+    __slots__ = ("_networks", "_sources")
 
     def __init__(self, limits: Limits) -> None:
-        self._source: Final = Level(
+        self._sources: Final = Accounts(
             limits.source_rate,
             limits.source_burst,
             limits.unanswered_per_source,
             limits.longest_refusal,
+            limits.sources,
         )
-        self._network: Final = Level(
+        self._networks: Final = Accounts(
             limits.network_rate,
             limits.network_burst,
             limits.unanswered_per_network,
             limits.longest_refusal,
+            limits.sources,
         )
-        self._room: Final = limits.sources
-        self._sources: Final[OrderedDict[bytes, Account]] = OrderedDict()
-        self._networks: Final[OrderedDict[bytes, Account]] = OrderedDict()
 
     def __len__(self) -> int:
         """Sources and networks that are known."""
@@ -139,38 +150,14 @@ class Admission:
 
     def admit(self, peer: Peer, now: float) -> Visit | None:
         """None if it is refused: that costs it nothing, and the relay next to nothing."""
-        key, wider = peer.source, peer.network
-        source = self._sources.get(key)
-        if source is not None and source.is_full(now):
+        key = peer.source
+        source = self._sources.find(key)
+        if source is not None and source.refuses(now):
             return None
-        network = self._networks.get(wider)
-        if network is not None and network.is_full(now):
+        wider = peer.network
+        network = self._networks.find(wider)
+        if network is not None and network.refuses(now):
             return None
-        if source is None:
-            source = self._added(self._sources, key, self._source, now)
-        else:
-            self._sources.move_to_end(key)
-        if network is None:
-            network = self._added(self._networks, wider, self._network, now)
-        else:
-            self._networks.move_to_end(wider)
-        source.enter(now)
-        network.enter(now)
-        return Visit(source, network)
-
-    def _added(
-        self, table: OrderedDict[bytes, Account], key: bytes, level: Level, now: float
-    ) -> Account:
-        if len(table) >= self._room:
-            _make_room(table, now)
-        account = table[key] = Account(level, now)
-        return account
-
-
-def _make_room(table: OrderedDict[bytes, Account], now: float) -> None:
-    """A settled account goes first, then the one that was let in longest ago."""
-    for key in islice(table, LOOKED_AT):
-        if table[key].is_settled(now):
-            del table[key]
-            return
-    table.popitem(last=False)
+        return Visit(
+            self._sources.enter(key, source, now), self._networks.enter(wider, network, now)
+        )

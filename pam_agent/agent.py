@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 import structlog
@@ -24,9 +25,9 @@ from pam_agent.relay_link import RelayLink
 from pam_agent.settings import Config, Relay
 from pam_agent.unix_listener import peer_uid
 
-NEEDS_RESTART: Final = ("host", "state", "socket", "admin_socket")
+NEEDS_RESTART: Final = ("host", "state", "socket", "admin_socket", "log.format")
 """Keys of the configuration that a running agent cannot change: what devices know it by, the store
-that it has locked, the sockets that others have found."""
+that it has locked, the sockets that others have found, the place where its log goes."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -68,9 +69,17 @@ class Agent:
     def adopt(self, config: Config) -> tuple[str, ...]:
         """Begin every further sign-on with `config`. The keys whose change needs a restart."""
         old = self.config
-        later = tuple(key for key in NEEDS_RESTART if getattr(old, key) != getattr(config, key))
+        wanted = {key: attrgetter(key) for key in NEEDS_RESTART}
+        later = tuple(key for key, get in wanted.items() if get(old) != get(config))
         self.refused = ""
-        self.config = replace(config, **{key: getattr(old, key) for key in NEEDS_RESTART})
+        self.config = replace(
+            config,
+            host=old.host,
+            state=old.state,
+            socket=old.socket,
+            admin_socket=old.admin_socket,
+            log=replace(config.log, format=old.log.format),
+        )
         self.host = replace(
             self.host,
             validators=config.validators,

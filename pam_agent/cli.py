@@ -47,7 +47,6 @@ from pam_agent.schema import FILE_NAME, StoreError
 from pam_agent.settings import Config
 from pam_agent.sign_ons import Story
 from pam_agent.terminal import FAILURES, config_summary, device_table, show_event
-from pam_agent.troubles import Troubles
 from pam_agent.unix_listener import ListenError
 from protocol.text import clean
 
@@ -105,12 +104,11 @@ def serve(path: Path | None) -> None:
     with _errors():
         told = systemd.take()
         config = load(path)
-        troubles = Troubles()
-        logs.configure(config.log, troubles)
+        book = logs.configure(config.log)
         given = activated(told, config)
         manager = systemd.Manager(told)
         try:
-            trio.run(service.run, config, partial(load, path), manager, given, troubles)
+            trio.run(service.run, config, partial(load, path), manager, given, book)
         except BaseExceptionGroup as group:
             expected, others = group.split((StoreError, ListenError))
             if expected is None or others is not None:

@@ -44,8 +44,9 @@ class ServiceTable(Struct, forbid_unknown_fields=True):
 class LogTable(Struct, forbid_unknown_fields=True):
     """What is logged, and how it looks."""
 
-    format: LogFormat | None = None
-    """For machines or for people. Without it: for people on a terminal, else JSON."""
+    format: LogFormat = LogFormat.AUTO
+    """`auto`: as it suits where standard error goes: entries with fields of their own where the
+    journal reads it, lines for people on a terminal, else lines of JSON."""
 
     level: LogLevel = LogLevel.INFO
     """The least that is logged."""

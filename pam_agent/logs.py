@@ -1,75 +1,134 @@
-"""edge. The agent's log: one line per event on standard error, JSON for machines or for people.
+"""edge. The agent's log: an event is a line of JSON, a line for people, or an entry of the journal.
 
-Fields never hold a passcode, a tag, a key or an enrolment code.
+It is chosen by where standard error goes, and nothing ever waits for it. Fields never hold a
+passcode, a tag, a key or an enrolment code.
 """
 
-import contextlib
 import logging
-import sys
+import os
 import time
+from collections.abc import Mapping
 from functools import partial
-from typing import Final, TextIO
+from typing import Final
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from pam_agent.settings import Log, LogFormat
+from daemons.journal import ADDRESS, JournalForm
+from daemons.log_sinks import STANDARD_ERROR, JournalSink, Sink, StreamSink, goes_to_journal
+from pam_agent.message_ids import MESSAGE_IDS
+from pam_agent.settings import Log, LogFormat, LogLevel
 from pam_agent.troubles import Troubles
 from protocol.text import clean
 
+IDENTIFIER: Final = "bartizan-agent"
+"""SYSLOG_IDENTIFIER of the journal's entries."""
+
 _MICROSECONDS: Final = 1_000_000
+_JOURNAL: Final = JournalForm(IDENTIFIER, MESSAGE_IDS)
+
+
+class Book:
+    """The log of this process, once it is `configured`."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.troubles: Final = Troubles()
+        self._sink: Final = sink
+
+    @property
+    def dropped(self) -> int:
+        """How many lines or entries were lost, because nobody took them."""
+        return self._sink.dropped
+
+    def close(self) -> None:
+        self._sink.close()
 
 
 def configure(
-    settings: Log, troubles: Troubles | None = None, stream: TextIO | None = None
-) -> None:
-    """Set structlog up for the whole process. `stream` is standard error when None.
+    settings: Log,
+    descriptor: int = STANDARD_ERROR,
+    environment: Mapping[str, str] = os.environ,
+    journal: str = ADDRESS,
+) -> Book:
+    """Set structlog up for the whole process. `journal` is the path of its socket."""
+    chosen = _chosen(settings.format, descriptor, environment, journal)
+    render = _renderer(chosen, descriptor)
 
-    `troubles` is told of warnings and errors.
-    """
-    out = stream or sys.stderr
-    chosen = settings.format or (LogFormat.CONSOLE if out.isatty() else LogFormat.JSON)
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(
-            colors=out.isatty(),
-            timestamp_key="time",
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-        if chosen is LogFormat.CONSOLE
-        else structlog.processors.JSONRenderer(serializer=_json)
-    )
+    def lost(count: int) -> bytes:
+        event: EventDict = {"event": "log dropped", "count": count, "level": "warning"}
+        line = render(None, "", _stamp(None, "", event))
+        return _bytes(line)
+
+    to_journal = chosen is LogFormat.JOURNAL
+    sink: Sink = JournalSink(lost, journal) if to_journal else StreamSink(descriptor, lost)
+    book = Book(sink)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             _stamp,
             _clean_texts,
-            *([] if troubles is None else [partial(_remember, troubles)]),
+            partial(_remember, book.troubles),
             # As Python prints it: prettier ones show local variables, and those hold secrets.
             structlog.processors.format_exc_info,
-            renderer,
+            render,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[settings.level.upper()]
-        ),
-        logger_factory=lambda *_names: _Lines(out),
+        logger_factory=lambda *_names: _Lines(sink),
         cache_logger_on_first_use=False,
     )
+    set_level(settings.level)
+    if settings.format is LogFormat.JOURNAL and not to_journal:
+        structlog.get_logger().warning("no journal", advice="log.format: use auto")
+    return book
+
+
+def set_level(level: LogLevel) -> None:
+    """Log nothing below it from now on."""
+    lowest = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(lowest))
+
+
+def _chosen(
+    wanted: LogFormat, descriptor: int, environment: Mapping[str, str], journal: str
+) -> LogFormat:
+    """For the journal where that reads, for people on a terminal, else for machines."""
+    if wanted in (LogFormat.JSON, LogFormat.CONSOLE):
+        return wanted
+    asked = wanted is LogFormat.JOURNAL or goes_to_journal(descriptor, environment)
+    if asked and os.path.exists(journal):
+        return LogFormat.JOURNAL
+    return LogFormat.CONSOLE if os.isatty(descriptor) else LogFormat.JSON
+
+
+def _renderer(chosen: LogFormat, descriptor: int) -> Processor:
+    if chosen is LogFormat.JOURNAL:
+        return lambda _logger, _method, event: _JOURNAL.entry(event)
+    if chosen is LogFormat.CONSOLE:
+        return structlog.dev.ConsoleRenderer(
+            colors=os.isatty(descriptor),
+            timestamp_key="time",
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    return structlog.processors.JSONRenderer(serializer=_json)
 
 
 class _Lines:
-    """Writes a line per event, whatever its level; never the reason why a sign-on fails."""
+    """Writes an event, whatever its level."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
 
-    def msg(self, line: str) -> None:
-        # A full disk or a dead reader behind standard error: nobody is left to be told.
-        with contextlib.suppress(OSError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
+    def msg(self, line: str | bytes) -> None:
+        self._sink.write(_bytes(line))
 
     debug = info = warning = error = critical = msg
+
+
+def _bytes(rendered: object) -> bytes:
+    """A line with its end; an entry as it is."""
+    if isinstance(rendered, bytes):
+        return rendered
+    return f"{rendered}\n".encode(errors="replace")
 
 
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -20,7 +20,6 @@ from pam_agent.server import serve
 from pam_agent.settings import Config
 from pam_agent.sign_ons import Stage
 from pam_agent.status_line import status_line
-from pam_agent.troubles import Troubles
 from protocol.text import fit
 
 MAX_REFUSAL: Final = 1024
@@ -34,7 +33,7 @@ async def run(
     reread: Callable[[], Config],
     manager: Manager,
     given: Mapping[Path, socket],
-    troubles: Troubles,
+    book: logs.Book,
 ) -> None:
     """Serve until SIGTERM or SIGINT. SIGHUP: begin further sign-ons with what `reread` gives.
 
@@ -43,7 +42,7 @@ async def run(
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
             agent: Agent = await nursery.start(
-                partial(serve, config, given=given, troubles=troubles)
+                partial(serve, config, given=given, troubles=book.troubles)
             )
             status = partial(_status, agent)
             await manager.tell(ready(status()))
@@ -52,14 +51,14 @@ async def run(
                 if number != signal.SIGHUP:
                     break
                 await manager.tell(reloading(time.clock_gettime(time.CLOCK_MONOTONIC)))
-                _reload(agent, reread, troubles)
+                _reload(agent, reread)
                 await manager.tell(ready(status()))
             _log.info("agent stopping", signal=signal.Signals(number).name)
             await manager.tell(stopping())
             nursery.cancel_scope.cancel()
 
 
-def _reload(agent: Agent, reread: Callable[[], Config], troubles: Troubles) -> None:
+def _reload(agent: Agent, reread: Callable[[], Config]) -> None:
     """A file that is no good changes nothing."""
     try:
         config = reread()
@@ -68,7 +67,7 @@ def _reload(agent: Agent, reread: Callable[[], Config], troubles: Troubles) -> N
         _log.error("configuration refused", reason=agent.refused, advice="it stays as it was")
         return
     later = agent.adopt(config)
-    logs.configure(config.log, troubles)
+    logs.set_level(config.log.level)
     _log.info("configuration adopted", relays=[str(link.address) for link in agent.host.links])
     if later:
         _log.warning("restart needed", keys=list(later))

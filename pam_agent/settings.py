@@ -24,8 +24,10 @@ class Relay:
 
 
 class LogFormat(StrEnum):
-    """How a line of the log looks."""
+    """How an event of the log looks."""
 
+    AUTO = "auto"
+    JOURNAL = "journal"
     JSON = "json"
     CONSOLE = "console"
 
@@ -41,9 +43,9 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True)
 class Log:
-    """`format` None: for people on a terminal, else JSON."""
+    """AUTO: as it suits where standard error goes."""
 
-    format: LogFormat | None = None
+    format: LogFormat = LogFormat.AUTO
     level: LogLevel = LogLevel.INFO
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pam_agent.conversation import Display
 from pam_agent.local_wire import RecordType, Result
+from pam_agent.settings import Log, LogFormat, LogLevel
 from protocol.address import TcpAddress
 from protocol.signon_messages import SignOnOutcome
 from tests.support.agent import linked, relay_settings
@@ -88,6 +89,13 @@ async def test_timers_policies_and_addresses_are_those_of_the_beginning(tmp_path
                 kind, payload = await after.record()
                 assert (kind, b"(12 s)" in payload) == (RecordType.INFO, True)
             await signs_on(parts, before, passcode)
+
+
+async def test_where_the_log_goes_cannot_change_but_its_level_can(tmp_path: Path) -> None:
+    async with together(tmp_path) as parts:
+        other = Log(format=LogFormat.JSON, level=LogLevel.ERROR)
+        assert parts.agent.agent.adopt(replace(parts.agent.config, log=other)) == ("log.format",)
+        assert parts.agent.agent.config.log == Log(level=LogLevel.ERROR)
 
 
 @pytest.mark.parametrize("key", ["host", "state", "socket", "admin_socket"])

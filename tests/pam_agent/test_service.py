@@ -1,5 +1,6 @@
 """The daemon as its own process, under a service manager that a test is."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import trio
 
 from pam_agent.local_wire import Result
 from tests.support.caller import calling
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 from tests.support.programs import BIN, Daemon, daemon
 from tests.support.service_manager import ServiceManager, service_manager
 
@@ -81,6 +82,35 @@ async def test_a_watchdog_of_another_process_is_not_fed(tmp_path: Path) -> None:
         await manager.hears("RELOADING=1")
         await manager.hears("READY=1")
         assert not any("WATCHDOG" in message for message in manager.told)
+
+
+async def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    """Standard error is a pipe that is full before the first line."""
+    file = write(tmp_path / "agent.toml", rest="timers = {queue = 0.1}\n")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    async with service_manager(f"{tmp_path}/notify") as manager:
+        process = await trio.lowlevel.open_process(
+            [AGENT, "serve", "--config", str(file)],
+            stderr=writing,
+            env=os.environ | {"NOTIFY_SOCKET": manager.address},
+        )
+        os.close(writing)
+        try:
+            await manager.hears("READY=1")
+            async with calling(tmp_path / "pam.sock", "alice") as caller:
+                assert await caller.result() is Result.UNAVAILABLE
+            process.terminate()
+            with trio.fail_after(PATIENCE):
+                assert await process.wait() == 0
+        finally:
+            process.kill()
+            await process.wait()
+            os.close(reading)
 
 
 # ---- sockets that the service manager has ------------------------------------------------------

@@ -9,6 +9,7 @@ from protocol.agent_auth import AgentHandshake, public_bytes
 from protocol.frames import encode_preface
 from protocol.messages import Challenge, Data, Paired
 from relay.outcomes import LinkOutcome, ValidatorOutcome
+from relay.peers import Peer
 from relay.proxies import parse_network
 from relay.proxy_header import MAX_HEADER
 from relay.records import LinkEnded, LinkUp, RequestEnded, ValidatorEnded
@@ -278,6 +279,13 @@ def test_a_health_check_of_an_agents_listener(data: bytes, outcome: LinkOutcome)
     link.leave()
     [(word, _, level)] = ended(relay)
     assert (word, level) == (outcome, "debug" if outcome is LinkOutcome.CHECKED else "info")
+
+
+def test_an_agent_that_comes_past_the_proxy_is_refused_and_not_counted() -> None:
+    relay = behind(source_burst=1)
+    for _ in range(3):
+        assert relay.link_or_none(Peer(bytes((192, 0, 2, 2)), 1)) is None
+    assert ended(relay)[0] == (LinkOutcome.NOT_LISTED, "192.0.2.0/24", "info")
 
 
 def test_an_agent_by_unix_socket_has_no_proxy() -> None:

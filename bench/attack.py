@@ -27,12 +27,12 @@ from bench.honest import Agent, SignOn, Sources
 from bench.honest import Honest as HonestPeople
 from bench.programs import HERE, build_programs, compiled_relay
 from bench.real_ends import RealEnds, real_ends
-from bench.strangers import ALL, Attack, Strangers, attack
+from bench.strangers import Attack, Strangers, attack, waves
 
 AGENTS: Final = 4
 """Links on which honest requests are queued, besides the real agent's."""
 ROUNDS: Final = 3
-"""In the second, the relay's tables of sources are as full as they may be."""
+"""In the second, the relay's tables of sources are as full as they get."""
 CALM: Final = -1
 """The number of the wave in which nobody comes."""
 MIB: Final = 1 << 20
@@ -43,6 +43,10 @@ class Settings:
     """`sign_ons` honest ones during all waves, each of which has so many seconds."""
 
     sign_ons: int
+    many: int
+    """Sources of half of the waves; the others have one."""
+    come_back: bool
+    """Whether each round's strangers are those of the one before, or others."""
     wave_seconds: float
     calm_seconds: float
     whole_pause: float
@@ -50,11 +54,13 @@ class Settings:
 
     @property
     def per_second(self) -> float:
-        return self.sign_ons / (self.wave_seconds * ROUNDS * len(ALL))
+        return self.sign_ons / (self.wave_seconds * ROUNDS * len(waves(self.many)))
 
 
-FULL: Final = Settings(1200, 6.5, 30.0, 2.0)
-SHORT: Final = Settings(200, 0.8, 5.0, 1.0)
+FULL: Final = Settings(1200, 10_000, False, 6.5, 30.0, 2.0)
+SHORT: Final = Settings(200, 3_000, True, 0.8, 5.0, 1.0)
+"""Where each wave is over so soon, its first moment counts for much: so many newcomers as the
+kernel's queue holds. In all they do not fill the tables, so they must come back."""
 
 
 class Wave(msgspec.Struct, frozen=True):
@@ -111,18 +117,18 @@ async def _measure(settings: Settings) -> tuple[dict[str, Any], bool]:
             async with real_ends(folder, relay.links, address) as ends:
                 agents = [Agent(link) for link in relay.attach()]
                 people = HonestPeople(address, agents)
-                waves = await _all_waves(settings, relay, people, ends)
+                came = await _all_waves(settings, relay, people, ends)
                 survived = relay.alive and all(agent.up for agent in agents)
             during = relay.lines()
         survived = survived and relay.process.returncode == 0
         log = Log(most_lines(during), ends_counted(relay.lines()), len(during))
-    return _told(settings, relay, people.sign_ons, ends, waves, survived, log)
+    return _told(settings, relay, people.sign_ons, ends, came, survived, log)
 
 
 async def _all_waves(
     settings: Settings, relay: Besieged, people: HonestPeople, ends: RealEnds
 ) -> list[_Came]:
-    waves: list[_Came] = []
+    came: list[_Came] = []
     async with trio.open_nursery() as background:
         background.start_soon(relay.watch)
         for agent in people.agents:
@@ -132,14 +138,15 @@ async def _all_waves(
         over = trio.Event()
         async with trio.open_nursery() as honest:
             honest.start_soon(ends.again_and_again, settings.whole_pause, over)
-            coming = ALL * ROUNDS
+            coming = waves(settings.many) * ROUNDS
             for number, strangers in enumerate(coming):
                 count = _share_of(settings.sign_ons, number, len(coming))
                 honest.start_soon(people.at_rate, number, count, settings.wave_seconds)
-                waves.append(await _wave(settings, relay, strangers, number + 1))
+                host = number % (len(coming) // ROUNDS if settings.come_back else len(coming)) + 1
+                came.append(await _wave(settings, relay, strangers, host))
             over.set()
         background.cancel_scope.cancel()
-    return waves
+    return came
 
 
 def _share_of(total: int, number: int, parts: int) -> int:
@@ -176,10 +183,11 @@ def _told(
 ) -> tuple[dict[str, Any], bool]:
     calm = _honest([each for each in sign_ons if each.wave == CALM])
     attacked = _honest([each for each in sign_ons if each.wave != CALM])
-    waves = [_wave_told(relay, number, each, sign_ons) for number, each in enumerate(came)]
+    told = [_wave_told(relay, number, each, sign_ons) for number, each in enumerate(came)]
+    of_a_round = len(told) // ROUNDS
     peaks = [
-        max(wave.resident_most for wave in waves[first : first + len(ALL)])
-        for first in range(0, len(waves), len(ALL))
+        max(wave.resident_most for wave in told[first : first + of_a_round])
+        for first in range(0, len(told), of_a_round)
     ]
     found = criteria(calm, attacked, ends.troubles, peaks, survived, log.most)
     results = {
@@ -193,14 +201,14 @@ def _told(
             "troubles": [each for each in ends.troubles if each],
             "seconds": [round(each, 3) for each in ends.seconds],
         },
-        "waves": waves,
+        "waves": told,
         "memory": [[round(x.at - relay.looks[0].at, 1), x.resident] for x in relay.looks],
         "log_lines": log.lines,
         "most_lines": {_name(kind): count for kind, count in log.most.items()},
         "ends": {_name(kind): count for kind, count in log.ends.items()},
         "criteria": found,
     }
-    _print(calm, attacked, waves, log, found)
+    _print(calm, attacked, told, log, found)
     return results, all(each.holds for each in found)
 
 

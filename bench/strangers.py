@@ -43,11 +43,14 @@ class Attack(msgspec.Struct, frozen=True):
 
 
 _AT_VALIDATORS: Final = ("idle", "trickle", "tags", "noise", "halves", "resets")
-SOURCES: Final = (1, 10_000)
 
-ALL: Final = tuple(Strangers(kind, n) for kind in _AT_VALIDATORS for n in SOURCES) + tuple(
-    Strangers("keys", n, "agents") for n in SOURCES
-)
+
+def waves(many: int) -> tuple[Strangers, ...]:
+    """Each kind from one source, and from `many`."""
+    numbers = (1, many)
+    return tuple(Strangers(kind, n) for kind in _AT_VALIDATORS for n in numbers) + tuple(
+        Strangers("keys", n, "agents") for n in numbers
+    )
 
 
 async def attack(

@@ -10,20 +10,20 @@ Must not know what a request is: a tag goes out, and somebody else knows whom it
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from protocol import messages
+from protocol.data_messages import read_tag
 from protocol.errors import ProtocolError
 from protocol.frames import decode_preface
 from protocol.limits import PREFACE_LENGTH
-from protocol.messages import FROM_VALIDATOR
 from relay.admission import UNCOUNTED, Admission
 from relay.arrivals import arrive, has_only_looked
 from relay.effects import Effects
 from relay.ends import Arrival, Fate, Validator, ValidatorState
 from relay.limits import Limits
+from relay.moments import between
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer
 from relay.proxies import Proxies, listed
-from relay.records import ValidatorEnded, between
+from relay.records import ValidatorEnded
 
 
 class Door:
@@ -214,4 +214,4 @@ def _tag(validator: Validator) -> bytes | None:
     body = reader.next_frame()
     if body is None:
         return None
-    return messages.decode(body, FROM_VALIDATOR).tag
+    return read_tag(body)

@@ -33,6 +33,11 @@ class Effects:
         link.out += encode_frame(messages.encode(message))
         self.touched.add(link)
 
+    def forward(self, link: Link, message: bytes) -> None:
+        """The same, for one that has its length before it."""
+        link.out += message
+        self.touched.add(link)
+
     def arm(self, end: Link | Validator, when: float) -> None:
         """Look at `end` at that moment, and no longer at the one before."""
         self.deadlines.remove(end, end.deadline)

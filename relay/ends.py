@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from protocol.agent_auth import RelayHandshake
+from protocol.data_messages import data_head
 from protocol.frames import FrameReader
 from protocol.limits import MAX_FRAME, MAX_LINK_FRAME, MAX_UNKNOWN_FRAME
 from relay.admission import Visit
@@ -207,6 +208,7 @@ class Transaction:
         "bytes_out",
         "frames_in",
         "frames_out",
+        "head",
         "request",
         "started",
         "validator",
@@ -215,6 +217,8 @@ class Transaction:
     def __init__(self, request: Request, validator: Validator, now: float) -> None:
         self.request: Final = request
         self.validator: Final = validator
+        self.head: Final = data_head(request.number)
+        """How its Data messages begin."""
         self.started: Final = now
         self.active = now
         self.frames_in = self.bytes_in = 0

@@ -11,9 +11,10 @@ Must not know what agents do: their requests and links are all told.
 import math
 from typing import Final
 
+from relay.moments import between
 from relay.outcomes import LinkOutcome, ValidatorOutcome
 from relay.peers import Peer, source_text
-from relay.records import Record, Repeated, between
+from relay.records import Record, Repeated
 
 WINDOW: Final = 10.0
 """Seconds. Soon enough to watch an attack, and at most some 20 kinds of lines in that time."""

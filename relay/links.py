@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol import messages
 from protocol.agent_auth import RelayHandshake
+from protocol.data_messages import read_data
 from protocol.errors import ProtocolError
 from protocol.frames import decode_preface
 from protocol.limits import LINK_SILENCE, PING_INTERVAL, PREFACE_LENGTH
@@ -20,7 +21,6 @@ from protocol.messages import (
     Attached,
     AuthRequest,
     Close,
-    Data,
     Drain,
     Hello,
     Message,
@@ -33,10 +33,11 @@ from relay.arrivals import arrive, has_only_looked
 from relay.effects import Effects
 from relay.ends import Arrival, Fate, Link, LinkState
 from relay.limits import Limits
+from relay.moments import between
 from relay.outcomes import LinkOutcome, RequestOutcome
 from relay.peers import Peer
 from relay.proxies import Proxies, listed
-from relay.records import LinkEnded, LinkUp, between
+from relay.records import LinkEnded, LinkUp
 from relay.requests import Requests
 
 
@@ -62,7 +63,6 @@ class Links:
         self._setting_up: Final[dict[Link, None]] = {}
         self._on_message: Final[Mapping[type[Message], Callable[..., None]]] = {
             AuthRequest: requests.queue,
-            Data: requests.data,
             Reject: requests.reject,
             Close: requests.close,
             Ping: self._ping,
@@ -123,6 +123,9 @@ class Links:
             decode_preface(preface)
             link.state = LinkState.HELLO
         while link.state is not LinkState.ENDED and (body := reader.next_frame()) is not None:
+            if link.state is LinkState.UP and (data := read_data(body)) is not None:
+                self._requests.data(link, data[0], data[1], now)
+                continue
             message = messages.decode(body, FROM_AGENT)
             if link.state is LinkState.UP:
                 handle = self._on_message.get(type(message))

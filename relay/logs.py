@@ -19,7 +19,7 @@ from relay.records import Record
 
 Reporter = Callable[[Sequence[Record]], None]
 
-_LEVELS: Final = logging.getLevelNamesMapping()
+_LEVELS: Final = {name.lower(): x for name, x in logging.getLevelNamesMapping().items()}
 
 
 def configure(log: Log) -> None:
@@ -45,7 +45,7 @@ def reporter(log: Log) -> Reporter:
 
     def report(records: Sequence[Record]) -> None:
         now = _now()
-        told = [record for record in records if _LEVELS[record.level.upper()] >= lowest]
+        told = [record for record in records if _LEVELS[record.level] >= lowest]
         for record in told:
             record.time = now
         # A full disk or a closed pipe must not end the relay.
@@ -62,7 +62,7 @@ def _for_people(log: Log) -> bool:
 
 def _lowest(log: Log) -> int:
     """The level of what is logged and of nothing below."""
-    return _LEVELS[log.level.upper()]
+    return _LEVELS[log.level]
 
 
 def _people_lines(records: Sequence[Record]) -> bytes:
@@ -80,7 +80,7 @@ def _add_time(
 
 def _now() -> float:
     """Unix seconds, in microseconds' steps."""
-    return round(time.time(), 6)
+    return int(time.time() * 1e6) / 1e6
 
 
 def _json(event: object, **_: object) -> str:

@@ -85,8 +85,3 @@ class Repeated(_Record, tag="repeated"):
 
 
 Record = RequestEnded | ValidatorEnded | LinkUp | LinkEnded | NoDescriptor | Repeated
-
-
-def between(earlier: float, later: float) -> float:
-    """Seconds from one moment to another, to the microsecond, as a log tells them."""
-    return round((later - earlier) * 1e6) / 1e6

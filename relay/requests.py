@@ -13,7 +13,6 @@ from protocol.messages import (
     AuthRequest,
     Close,
     CloseReason,
-    Data,
     Queued,
     Refused,
     RefusedReason,
@@ -26,8 +25,9 @@ from relay.door import Door
 from relay.effects import Effects
 from relay.ends import Link, Request, Transaction, Validator
 from relay.limits import Limits
+from relay.moments import between
 from relay.outcomes import RequestOutcome
-from relay.records import RequestEnded, between
+from relay.records import RequestEnded
 from relay.transactions import Transactions
 
 _STEPS_PER_SECOND: Final = 10
@@ -177,14 +177,14 @@ class Requests:
         if outcome is not None:
             self.end(transaction.request, outcome, now)
 
-    def data(self, link: Link, message: Data, now: float) -> None:
+    def data(self, link: Link, number: int, frame: bytes, now: float) -> None:
         """A frame of the agent goes to the validator."""
-        request = link.requests.get(message.request)
+        request = link.requests.get(number)
         if request is None:
             return
         if request.transaction is None:
             raise ProtocolError("Data for a request that is not paired")
-        outcome = self._transactions.answer(request.transaction, message.frame, now)
+        outcome = self._transactions.answer(request.transaction, frame, now)
         if outcome is not None:
             self.end(request, outcome, now)
 
@@ -220,7 +220,7 @@ class Requests:
             del self._by_tag[tag]
         self.deadlines.remove(request, request.expires)
         self._effects.records.append(_record(request, outcome, now))
-        reason = _CLOSE_REASON.get(outcome)
+        reason = None if outcome is RequestOutcome.DONE else _CLOSE_REASON.get(outcome)
         if reason is not None:
             self._effects.send(link, Close(request.number, reason))
         if request.transaction is not None:

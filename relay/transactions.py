@@ -8,10 +8,11 @@ Must not know what is inside a frame: it counts frames and bytes, and forwards t
 
 from typing import Final
 
+from protocol.data_messages import data_frame
 from protocol.errors import ProtocolError
 from protocol.frames import encode_frame
 from protocol.limits import MAX_TRANSACTION_BYTES, MAX_TRANSACTION_FRAMES
-from protocol.messages import Data, Paired
+from protocol.messages import Paired
 from relay.door import Door
 from relay.effects import Effects
 from relay.ends import Fate, Request, Transaction, Validator
@@ -70,7 +71,7 @@ class Transactions:
                 or transaction.bytes_in > MAX_TRANSACTION_BYTES
             ):
                 return RequestOutcome.FRAMES
-            self._effects.send(request.link, Data(request.number, frame))
+            self._effects.forward(request.link, data_frame(transaction.head, frame))
 
     def answer(self, transaction: Transaction, frame: bytes, now: float) -> RequestOutcome | None:
         """A frame of the agent goes to the validator."""

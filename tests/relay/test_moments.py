@@ -1,6 +1,6 @@
 """What is told of times."""
 
-from relay.records import between
+from relay.moments import between
 
 
 def test_times_are_told_to_the_microsecond() -> None:

@@ -32,8 +32,9 @@ for 4,096 sockets at most: some tenths of a second when all of them are as busy 
 ACCEPT_BATCH: Final = 64
 """Connections taken from one listener before other sockets get their turn."""
 
-VALIDATOR_READ: Final = 4096
-"""A validator's frames are small: one read takes all of an honest one's."""
+VALIDATOR_READ: Final = 448
+"""A validator's frames are small: one read takes all that it sends at a time for a sign-on, and
+Python's own allocator still serves so little. What is longer takes several reads."""
 
 LINK_READ: Final = 16384
 """One agent's burst holds up the others for no longer than it takes to handle so many bytes."""
@@ -41,6 +42,7 @@ LINK_READ: Final = 16384
 ACCEPT_PAUSE: Final = 0.1
 """Seconds without accepting when the process has no descriptor left: no busy loop."""
 
+_packed: Final = socket.inet_pton
 _STREAM: Final = int(socket.SOCK_STREAM)
 _UNIX: Final = int(socket.AF_UNIX)
 _NOW: Final = int(socket.MSG_DONTWAIT)
@@ -70,8 +72,8 @@ class Listener:
     def accept(self) -> tuple[SocketType, Any]:
         """As the socket's own method, which makes three enumerations' members for each connection
         and a socket with a timeout. Whoever uses this one says each time that it does not wait."""
-        descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
-        return SocketType(self._family, _STREAM, 0, descriptor), address
+        accepted: tuple[int, Any] = self.socket._accept()  # type: ignore[attr-defined]
+        return SocketType(self._family, _STREAM, 0, accepted[0]), accepted[1]
 
 
 class _Wire:
@@ -249,7 +251,10 @@ class Switch:
         if end.out and end.fate is not Fate.RESET:
             try:
                 sent = wire.socket.send(end.out, _NOW)
-                del end.out[:sent]
+                if sent == len(end.out):
+                    end.out.clear()
+                else:
+                    del end.out[:sent]
             except OSError:
                 pass  # blocked, or gone: that comes as an event of its own
         if end.fate is Fate.OPEN and end.out:
@@ -284,8 +289,8 @@ class Switch:
 
 def _peer(family: int, address: tuple[Any, ...]) -> Peer:
     """Who is at the other end of a TCP connection. A link-local address has a scope behind `%`."""
-    host, port, *_ = address
-    return Peer(socket.inet_pton(family, host.partition("%")[0]), port)
+    host: str = address[0]
+    return Peer(_packed(family, host.partition("%")[0]), address[1])
 
 
 def _reset(sock: SocketType) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 FOLDER: Final = Path(__file__).parents[2] / "build" / "machines"
 MIRROR: Final = "http://deb.debian.org/debian"
 INSTALLED: Final = (
-    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,sudo,iproute2,ncat"
+    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,sudo,iproute2"
 )
 FOR_APT: Final = ("python3",)
 """What apt may find in its cache, with all that it depends on."""

@@ -14,7 +14,7 @@ import signal
 import socket as socketlib
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,11 @@ class Machine:
     def path(self, path: str) -> Path:
         """Where a file of the machine is out here."""
         return Path(f"/proc/{self.leader}/root") / path.lstrip("/")
+
+    def receive(self, files: Iterable[Path], folder: str) -> None:
+        """Copies files from out here into a folder of the machine."""
+        for file in files:
+            shutil.copy(file, self.path(folder))
 
     def command(self, *argv: str | Path, user: str = "root") -> list[str]:
         """`argv` to run on the machine as `user`, in the home folder, outside of all units."""

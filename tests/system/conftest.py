@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import debian, packages
 from tests.support.namespace import system_host, why_not
 from tests.support.programs import VALIDATION, installation
 from tests.support.site import OTHER_LINES, SUDOERS, Site
@@ -16,8 +17,19 @@ PROGRAMS = ("unshare", "setpriv", "setsid", "ssh", "ssh-keygen", "sshd", "sudo",
 
 @pytest.fixture(scope="session")
 def possible() -> None:
+    _need(*PROGRAMS)
+
+
+@pytest.fixture(scope="session")
+def debs() -> tuple[Path, ...]:
+    """The packages, for machines of tests/support/machine.py."""
+    _need(*packages.PROGRAMS, *debian.PROGRAMS)
+    return packages.built_packages()
+
+
+def _need(*programs: str) -> None:
     """Skips and says why; where CI=true nothing may be missing."""
-    reason = why_not(PROGRAMS)
+    reason = why_not(programs)
     if reason is not None and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason is not None:

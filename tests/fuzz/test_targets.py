@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pam_agent.local_wire import RecordReader
 from protocol.agent_auth import RelayHandshake
 from protocol.errors import ProtocolError
 from protocol.frames import FrameReader
@@ -31,10 +32,13 @@ def put_out_at_once(door: Door, validator: Any, outcome: Any, now: float) -> Non
     door.dismiss(validator, outcome, now)
 
 
-def strict_data(requests: Requests, link: Any, message: Any, now: float) -> None:
-    if message.request not in link.requests:
+DATA = Requests.data
+
+
+def strict_data(requests: Requests, link: Any, number: int, frame: bytes, now: float) -> None:
+    if number not in link.requests:
         raise ProtocolError("Data for a request that there is not")
-    requests.forward(link.requests[message.request].transaction, now)
+    DATA(requests, link, number, frame, now)
 
 
 FAULTS: dict[str, tuple[object, object]] = {
@@ -45,6 +49,7 @@ FAULTS: dict[str, tuple[object, object]] = {
     "agent_h1": ("protocol.keys.equal", yes),
     "agent_link": ("pam_agent.link.MAX_REJECTS", 99),
     "canonical": ("protocol.canonical._walk", nothing),
+    "data_messages": ("protocol.data_messages.MAX_FRAME", 10),
     "frames": ((FrameReader, "take"), nothing),
     "local_wire": ("pam_agent.local_wire.MAX_PAYLOAD", 0xFFFF),
     "messages": ("protocol.messages.decode", lambda body, allowed: allowed.decode(body)),
@@ -63,6 +68,10 @@ FAULTS: dict[str, tuple[object, object]] = {
 }
 
 
+CUT = ("agent_link", "frames", "local_wire", "relay_link", "relay_validator")
+"""Targets whose inputs say how a stream is cut."""
+
+
 def test_each_target_has_a_fault() -> None:
     assert tuple(FAULTS) == PYTHON
 
@@ -75,6 +84,23 @@ def test_a_fault_is_noticed(target: str, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(*where, fault)
     else:
         monkeypatch.setattr(where, fault)
+    with pytest.raises((AssertionError, LookupError, ValueError)):
+        all_of(once(target), inputs)
+
+
+def forgets(reader: FrameReader | RecordReader, data: bytes) -> None:
+    """What came before, when it was a single byte."""
+    before = reader._buffer[getattr(reader, "_offset", 0) :]
+    reader._buffer = data if len(before) == 1 else before + data
+    if isinstance(reader, FrameReader):
+        reader._offset = 0
+
+
+@pytest.mark.parametrize("target", CUT)
+def test_a_fault_between_pieces_is_noticed(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = list(seeds(target))
+    for reader in (FrameReader, RecordReader):
+        monkeypatch.setattr(reader, "feed", forgets)
     with pytest.raises((AssertionError, LookupError, ValueError)):
         all_of(once(target), inputs)
 

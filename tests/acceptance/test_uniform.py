@@ -299,10 +299,14 @@ async def _signs_on(running: Programs) -> None:
 
 
 async def _came_as_meant(relay: Daemon, known: int) -> None:
-    """Every stranger, by the relay's own word for it, which it logs when it has reset them all."""
+    """Every stranger, by the relay's own word for it: most of them were counted, and it tells of
+    these some seconds later."""
 
     def strangers() -> dict[tuple[str, str], int]:
-        words = Counter((each["event"], each.get("outcome", "")) for each in relay.log[known:])
+        words: Counter[tuple[str, str]] = Counter()
+        for each in relay.log[known:]:
+            event = str(each.get("what", each["event"]))
+            words[event, each.get("outcome", "")] += each.get("count", 1)
         return {
             key: n for key, n in words.items() if key[0] == "validator ended" or key == NO_FRAME
         }

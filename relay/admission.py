@@ -4,6 +4,10 @@ Every source, and every network of sources, has an account. A connection costs 1
 back when it turns out good; one that came to nothing costs its price instead. The debt drains as
 time passes: that is the rate, and the decay of penalties. Over the burst newcomers are refused.
 
+While more strangers come, from however many sources, than can be looked at one by one, there is a
+crowd. Then a source that owes anything is refused, and one that owes nothing still gets in: so who
+comes back waits, and an honest newcomer does not.
+
 Must not know what a connection is for, nor what is said on it. Who counts when it is refused learns
 the prices that it paid, so a price must tell it only what it did itself.
 """
@@ -93,14 +97,17 @@ class Accounts:
 class Visit:
     """A connection that was let in, until it is known what came of it. That is said once."""
 
-    __slots__ = ("_network", "_source")
+    __slots__ = ("_crowd", "_network", "_source")
 
-    def __init__(self, source: Account, network: Account) -> None:
+    def __init__(self, crowd: Bucket, source: Account, network: Account) -> None:
         """Kept here: what it says later concerns these, should a table have forgotten them."""
+        self._crowd: Final = crowd
         self._source: Final = source
         self._network: Final = network
 
     def was_good(self, now: float) -> None:
+        """It was no stranger."""
+        self._crowd.add(-1.0, now)
         self.cost(0.0, now)
 
     def cost(self, price: float, now: float) -> None:
@@ -115,6 +122,9 @@ class _Uncounted(Visit):
     def __init__(self) -> None:
         """Of nobody's accounts."""
 
+    def was_good(self, now: float) -> None:
+        pass
+
     def cost(self, price: float, now: float) -> None:
         pass
 
@@ -126,9 +136,13 @@ UNCOUNTED: Final[Visit] = _Uncounted()
 class Admission:
     """The accounts of one kind of listeners."""
 
-    __slots__ = ("_networks", "_sources")
+    __slots__ = ("_crowd", "_networks", "_sources")
 
     def __init__(self, limits: Limits) -> None:
+        burst = limits.crowd_burst
+        self._crowd: Final = Bucket(Size(limits.crowd_rate, burst, burst), 0.0)
+        """Those that came to nothing, or not yet to anything. It never overflows by those whom it
+        cannot keep out: it is over as soon as they stay away."""
         self._sources: Final = Accounts(
             limits.source_rate,
             limits.source_burst,
@@ -152,12 +166,14 @@ class Admission:
         """None if it is refused: that costs it nothing, and the relay next to nothing."""
         key = peer.source
         source = self._sources.find(key)
-        if source is not None and source.refuses(now):
+        if source is not None and (
+            source.refuses(now) or (self._crowd.is_full(now) and not source.is_settled(now))
+        ):
             return None
         wider = peer.network
         network = self._networks.find(wider)
         if network is not None and network.refuses(now):
             return None
-        return Visit(
-            self._sources.enter(key, source, now), self._networks.enter(wider, network, now)
-        )
+        self._crowd.add(1.0, now)
+        source = self._sources.enter(key, source, now)
+        return Visit(self._crowd, source, self._networks.enter(wider, network, now))

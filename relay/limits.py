@@ -67,20 +67,28 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     send_timeout: Seconds = 10.0
     """Bytes that a validator does not take: longer than a phone's change of network."""
 
-    source_rate: Rate = 10.0
+    source_rate: Rate = 1.0
     """Debt that drains in a second, for one source: an IPv4 address or an IPv6 /64. A connection
     costs 1 until it is answered, and nothing then. So an office behind one address is not counted
-    at all as long as its sign-ons are good."""
+    at all as long as its sign-ons are good, and who mistyped has paid for it in two seconds."""
 
     source_burst: Count = 300
     """Debt at which newcomers of a source are refused: some hundred users of an office who all
     mistype on one Monday morning."""
 
-    network_rate: Rate = 50.0
+    network_rate: Rate = 5.0
     """The same for a network, an IPv4 /24 or an IPv6 /48: five sources at their limit."""
 
     network_burst: Count = 1500
     """The same."""
+
+    crowd_rate: Rate = 1000.0
+    """Strangers of all sources in a second, for long: connections that came to nothing, or not yet
+    to anything. Beyond them there is a crowd, and a source that owes anything, or has a connection
+    that is not answered yet, is refused. A fiftieth of a processor, and more than ever mistype."""
+
+    crowd_burst: Count = 2000
+    """Strangers at once until there is a crowd: half of the kernel's queue."""
 
     unanswered_per_source: Count = 256
     """Connections of one source that no agent has answered yet. An honest one is answered within a

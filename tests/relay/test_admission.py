@@ -155,12 +155,68 @@ def test_by_ipv6_a_source_has_a_64_and_a_network_a_48() -> None:
     gate.pay(1, peer(*start, 0, 1, *[1] * 8))
 
 
-# ---- the tables ----------------------------------------------------------------------------------
+# ---- the crowd -----------------------------------------------------------------------------------
 
 
 def source(number: int) -> Peer:
     """Each in a network of its own."""
     return peer(*(number * 256).to_bytes(4, "big"))
+
+
+def crowded(**limits: Any) -> Gate:
+    """Three strangers have come to nothing, and there is a crowd for a second."""
+    gate = Gate({"crowd_burst": 3, "crowd_rate": 1, "source_rate": 0.125} | limits)
+    for number in (1, 2, 3):
+        gate.pay(1, source(number))
+    return gate
+
+
+def test_in_a_crowd_who_owes_waits_and_a_newcomer_gets_in() -> None:
+    gate = crowded()
+    assert gate.refused(source(1))
+    assert not gate.refused(ONE)
+
+
+def test_in_a_crowd_one_at_a_time() -> None:
+    gate = crowded()
+    visit = gate.come(ONE)
+    gate.now += 1e6
+    for number in (1, 2, 3):
+        gate.pay(1, source(number))
+    assert gate.refused(ONE)
+    visit.was_good(gate.now)
+    gate.pay(1, source(4))
+    assert not gate.refused(ONE)
+
+
+def test_a_crowd_is_over_when_strangers_stay_away() -> None:
+    gate = crowded()
+    for number in range(100, 200):
+        gate.come(source(number))  # newcomers, who cannot be kept out
+    gate.now += 0.99
+    assert gate.refused(source(1))
+    gate.now += 0.02
+    assert not gate.refused(source(1))  # it owes still
+
+
+def test_in_a_crowd_who_has_paid_gets_in() -> None:
+    gate = crowded()
+    gate.now += 8
+    for number in (4, 5, 6):
+        gate.pay(1, source(number))
+    assert gate.refused(source(4))
+    assert not gate.refused(source(1))
+
+
+def test_who_was_good_is_no_stranger() -> None:
+    gate = Gate({"crowd_burst": 3, "crowd_rate": 1e-6})
+    for number in range(100):
+        gate.come(source(number)).was_good(gate.now)
+    gate.pay(1)
+    gate.come()
+
+
+# ---- the tables ----------------------------------------------------------------------------------
 
 
 def test_refused_sources_that_are_not_known_are_not_remembered() -> None:

@@ -170,6 +170,21 @@ def network_burst(limit: float) -> bool:
     return _refused_at_last(relay, "network")
 
 
+@case(enough=1.1, too_little=0.9)
+def crowd_rate(limit: float) -> bool:
+    relay = PureRelay(crowd_burst=1, crowd_rate=limit, silent_price=100)
+    relay.validator().leave()
+    relay.wait(1)
+    return relay.validator_or_none() is None
+
+
+@case(enough=2, too_little=1)
+def crowd_burst(limit: float) -> bool:
+    relay = PureRelay(crowd_burst=int(limit), crowd_rate=1e-6)
+    relay.validator()
+    return relay.validator_or_none() is None
+
+
 @case(enough=2, too_little=1)
 def unanswered_per_source(limit: float) -> bool:
     relay = PureRelay(unanswered_per_source=int(limit))

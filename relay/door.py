@@ -7,6 +7,7 @@ been answered is no stranger and is reset at once, and so is who closed its own 
 Must not know what a request is: a tag goes out, and somebody else knows whom it names.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -39,8 +40,9 @@ class Door:
         self._effects: Final = effects
         self._jitter: Final = jitter
         self._admission: Final = Admission(limits)
-        self._incomplete: Final[dict[Validator, None]] = {}
-        self._held: Final[dict[Validator, None]] = {}
+        # An ordinary dictionary would search for its first key, behind all that were deleted.
+        self._incomplete: Final[OrderedDict[Validator, None]] = OrderedDict()
+        self._held: Final[OrderedDict[Validator, None]] = OrderedDict()
         self._unmatched: Final[dict[bytes, dict[Validator, None]]] = {}
 
     @property
@@ -73,7 +75,7 @@ class Door:
         return validator
 
     def _enter(
-        self, pool: dict[Validator, None], most: int, validator: Validator, now: float
+        self, pool: OrderedDict[Validator, None], most: int, validator: Validator, now: float
     ) -> None:
         if len(pool) >= most:
             self.leave(next(iter(pool)), ValidatorOutcome.EVICTED, now)

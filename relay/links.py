@@ -4,6 +4,7 @@ Until a link is attached its peer is a stranger: short frames, little time, and 
 many links, the oldest stranger goes and not the agent that comes next.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -60,7 +61,7 @@ class Links:
         self._agents: Final = agents
         self._admission: Final = Admission(limits)
         self._links: Final[dict[Link, None]] = {}
-        self._setting_up: Final[dict[Link, None]] = {}
+        self._setting_up: Final[OrderedDict[Link, None]] = OrderedDict()
         self._on_message: Final[Mapping[type[Message], Callable[..., None]]] = {
             AuthRequest: requests.queue,
             Reject: requests.reject,

@@ -7,6 +7,7 @@ from socket import socket
 from daemons.supervision import Supervision, SupervisionError
 from daemons.systemd import listening_socket
 from pam_agent.settings import Config
+from protocol.address import UnixAddress
 
 
 def activated(told: Supervision, config: Config) -> dict[Path, socket]:
@@ -29,7 +30,9 @@ def activated(told: Supervision, config: Config) -> dict[Path, socket]:
 
 def _configured(listens_on: Path, config: Config) -> Path | None:
     """The configuration's name for it, which may differ by links (/var/run)."""
-    for path in (config.socket, config.admin_socket):
+    known = [config.socket, config.admin_socket]
+    known += [Path(config.metrics.path)] if isinstance(config.metrics, UnixAddress) else []
+    for path in known:
         if path == listens_on:
             return path
         with contextlib.suppress(OSError):
@@ -44,5 +47,5 @@ def _problem(listens_on: Path, path: Path | None, config: Config) -> str:
     return (
         f"{listens_on}: the service manager listens there, but the configuration has socket ="
         f' "{config.socket}" and admin_socket = "{config.admin_socket}": make ListenStream= and one'
-        " of them the same"
+        " of them, or metrics.listen, the same"
     )

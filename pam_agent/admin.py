@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 import trio
 
+from daemons.connections import serve_connections
 from pam_agent.accounts import Accounts
 from pam_agent.admin_wire import (
     MAX_LINE,
@@ -34,7 +35,7 @@ from pam_agent.admin_wire import (
 )
 from pam_agent.enrolment_events import EnrolmentEvent
 from pam_agent.schema import StoreError
-from pam_agent.unix_listener import peer_uid, serve_connections, unix_listener
+from pam_agent.unix_listener import peer_uid, unix_listener
 
 MODE: Final = 0o600
 MOST_CONNECTIONS: Final = 8

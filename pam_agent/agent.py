@@ -25,7 +25,7 @@ from pam_agent.relay_link import RelayLink
 from pam_agent.settings import Config, Relay
 from pam_agent.unix_listener import peer_uid
 
-NEEDS_RESTART: Final = ("host", "state", "socket", "admin_socket", "log.format")
+NEEDS_RESTART: Final = ("host", "state", "socket", "admin_socket", "log.format", "metrics")
 """Keys of the configuration that a running agent cannot change: what devices know it by, the store
 that it has locked, the sockets that others have found, the place where its log goes."""
 
@@ -79,6 +79,7 @@ class Agent:
             socket=old.socket,
             admin_socket=old.admin_socket,
             log=replace(config.log, format=old.log.format),
+            metrics=old.metrics,
         )
         self.host = replace(
             self.host,

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import socket
 import tomllib
 from pathlib import Path
@@ -91,6 +92,7 @@ def _config(file: AgentFile) -> Config:
         callers={name: tuple(services) for name, services in file.callers.items()},
         services={name: table.display for name, table in file.services.items()},
         log=Log(file.log.format, file.log.level),
+        metrics=None if file.metrics.listen is None else _metrics(file.metrics.listen),
     )
     if not relays:
         raise _KeyError(
@@ -133,6 +135,20 @@ def _relay(table: RelayTable, key: str) -> Relay:
         _public_key(table.key, f"{key}.key") if isinstance(link, TcpAddress) else None,
         tuple(_tcp(each, f"{key}.validators[{n}]") for n, each in enumerate(table.validators)),
     )
+
+
+def _metrics(text: str) -> UnixAddress | TcpAddress:
+    key = "metrics.listen"
+    try:
+        address = parse_address(text)
+        if isinstance(address, UnixAddress):
+            _socket(address.path, key)
+            return address
+        if ipaddress.ip_address(address.host).is_loopback:
+            return address
+    except ValueError:  # AddressError is one, and so is what is no number of an address
+        pass
+    raise _KeyError(f"{key}: found {found(text)}, expected unix:/path or tcp:127.0.0.1:PORT")
 
 
 def _public_key(text: str | None, key: str) -> bytes:

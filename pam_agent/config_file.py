@@ -52,6 +52,14 @@ class LogTable(Struct, forbid_unknown_fields=True):
     """The least that is logged."""
 
 
+class MetricsTable(Struct, forbid_unknown_fields=True):
+    """Figures for Prometheus; they name no user: `GET /metrics`."""
+
+    listen: Annotated[str | None, Meta(examples=["unix:/run/bartizan-agent/metrics.sock"])] = None
+    """`unix:/path`, for root, the agent's user and its group, or `tcp:ADDRESS:PORT` with a loopback
+    address, for everybody on this host. Without it there are none."""
+
+
 class AgentFile(Struct, forbid_unknown_fields=True):
     """The whole file. What is missing is the default: a relay on the same machine."""
 
@@ -84,3 +92,5 @@ class AgentFile(Struct, forbid_unknown_fields=True):
     )
 
     log: LogTable = msgspec.field(default_factory=LogTable)
+
+    metrics: MetricsTable = msgspec.field(default_factory=MetricsTable)

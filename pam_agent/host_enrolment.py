@@ -51,6 +51,8 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class HostEnrolment:
     """One enrolment, from the offer to a proved device."""
 
+    kind: Final = Kind.ENROLMENT
+
     def __init__(self, host: Host, account: str, progress: Progress) -> None:
         self._host: Final = host
         self._account: Final = account

@@ -48,6 +48,8 @@ class HostSignOn:
     """One call of the PAM module. Whatever happens, it ends as denied unless `_approve` has seen an
     approval, and a denial that comes before the module has its result takes that back."""
 
+    kind: Final = Kind.SIGN_ON
+
     def __init__(self, host: Host, module: Module, caller: Caller, start: Start) -> None:
         self._host: Final = host
         self._module: Final = module

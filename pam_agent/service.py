@@ -42,7 +42,13 @@ async def run(
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
             agent: Agent = await nursery.start(
-                partial(serve, config, given=given, troubles=book.troubles)
+                partial(
+                    serve,
+                    config,
+                    given=given,
+                    troubles=book.troubles,
+                    dropped=lambda: book.dropped,
+                )
             )
             status = partial(_status, agent)
             await manager.tell(ready(status()))

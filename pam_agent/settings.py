@@ -53,6 +53,7 @@ class Log:
 class Config:
     """`host` is the label that users see on the device. Paths are absolute.
 
+    `metrics` is where Prometheus finds them: a Unix socket or a loopback address.
     `callers` names, by Unix user, the PAM services that it may ask with for anybody.
     """
 
@@ -65,6 +66,7 @@ class Config:
     callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     services: Mapping[str, Display] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
+    metrics: UnixAddress | TcpAddress | None = None
 
     @property
     def validators(self) -> tuple[str, ...]:

@@ -12,10 +12,17 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from daemons.exposition import Histogram
+
 MAX_REMEMBERED: Final = 1000
 """Ended ones: a few hundred KiB, and a busy host's half hour."""
 REMEMBERED_SECONDS: Final = 3600.0
 """An administrator is asked about a sign-on of just now; the rest is in the log."""
+
+QUEUE_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+"""Seconds: from a relay in the next room to the default limit."""
+DECISION_BOUNDS: Final = (2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0)
+"""Seconds: somebody who waits for it, to somebody who has to find the device."""
 
 
 class Kind(StrEnum):
@@ -69,6 +76,9 @@ class Story(Struct, frozen=True, tag="story"):
 class UnderWay(Protocol):
     """A sign-on or an enrolment that has not ended."""
 
+    @property
+    def kind(self) -> Kind: ...
+
     def story(self) -> Story:
         """As it stands now."""
         ...
@@ -83,6 +93,10 @@ class SignOns:
     def __init__(self) -> None:
         self.ended: Final[dict[Kind, Counter[str]]] = {kind: Counter() for kind in Kind}
         """How many ended so, since the agent started."""
+        self.queued: Final = Histogram(QUEUE_BOUNDS)
+        """Seconds until a relay had queued a sign-on."""
+        self.decided: Final = Histogram(DECISION_BOUNDS)
+        """Seconds from the passcode to a verified decision."""
         self._under_way: dict[str, UnderWay] = {}
         self._lately: deque[tuple[float, Story]] = deque(maxlen=MAX_REMEMBERED)
 
@@ -93,12 +107,15 @@ class SignOns:
     def end(self, story: Story, now: float) -> None:
         del self._under_way[story.sign_on_id]
         self.ended[story.kind][story.outcome] += 1
+        if story.kind is Kind.SIGN_ON:
+            self._time(story.steps)
         self._forget(now)
         self._lately.append((now, story))
 
-    def at(self, *stages: Stage) -> int:
+    def at(self, *stages: Stage, kind: Kind = Kind.SIGN_ON) -> int:
         """How many are at one of these stages."""
-        return sum(each.stage in stages for each in self._under_way.values())
+        under_way = (each for each in self._under_way.values() if each.kind is kind)
+        return sum(each.stage in stages for each in under_way)
 
     def find(self, sign_on_id: str, now: float) -> Story | None:
         """None for one that never was here, or that is forgotten."""
@@ -113,6 +130,12 @@ class SignOns:
         """How many of those that ended are not forgotten."""
         self._forget(now)
         return len(self._lately)
+
+    def _time(self, steps: Mapping[str, float]) -> None:
+        if "queued" in steps:
+            self.queued.observe(steps["queued"])
+        if "shown" in steps and "decided" in steps:
+            self.decided.observe(steps["decided"] - steps["shown"])
 
     def _forget(self, now: float) -> None:
         while self._lately and self._lately[0][0] <= now - REMEMBERED_SECONDS:

@@ -3,12 +3,11 @@
 The mode is set before the socket's name exists, so there is no moment with a wider one.
 """
 
-import errno
 import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -17,10 +16,7 @@ import trio
 
 BACKLOG: Final = 128
 """Connections that the kernel holds while the agent is busy."""
-ACCEPT_PAUSE: Final = 0.1
-"""Seconds of rest when the system has no descriptor or memory for another connection."""
 
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _CREDENTIALS: Final = struct.Struct("iII")
 
 
@@ -99,37 +95,6 @@ def _remove(path: Path, identity: tuple[int, int]) -> None:
         return
     if (status.st_dev, status.st_ino) == identity:
         path.unlink()
-
-
-async def serve_connections(
-    listener: trio.SocketListener,
-    serve_one: Callable[[trio.SocketStream], Awaitable[None]],
-    most: int,
-) -> None:
-    """Run `serve_one` for each connection, at most `most` at a time; further ones wait."""
-    room = trio.Semaphore(most)
-
-    async def serve(stream: trio.SocketStream) -> None:
-        try:
-            async with stream:
-                await serve_one(stream)
-        finally:
-            room.release()
-
-    async with trio.open_nursery() as nursery:
-        while True:
-            await room.acquire()
-            nursery.start_soon(serve, await _accept(listener))
-
-
-async def _accept(listener: trio.SocketListener) -> trio.SocketStream:
-    while True:
-        try:
-            return await listener.accept()
-        except OSError as error:
-            if error.errno not in _EXHAUSTED:
-                raise
-        await trio.sleep(ACCEPT_PAUSE)
 
 
 def peer_uid(stream: trio.SocketStream) -> int:

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from daemons.supervision import Supervision, SupervisionError
 from pam_agent.activation import activated
 from pam_agent.config import parse
 from pam_agent.settings import Config
+from protocol.address import UnixAddress
 
 
 @pytest.fixture
@@ -52,6 +54,18 @@ def test_each_socket_is_found_under_its_key(
     for path, each in found.items():
         with closing(each):
             assert each.getsockname() == str(path)
+
+
+def test_the_metrics_socket_is_known_when_it_is_wanted(
+    config: Config, manager: Manager, tmp_path: Path
+) -> None:
+    path = tmp_path / "metrics.sock"
+    with pytest.raises(SupervisionError, match=r"metrics\.sock: the service manager listens"):
+        activated(Supervision(descriptors=(manager.listen(path),)), config)
+    path.unlink()
+    wanted = replace(config, metrics=UnixAddress(str(path)))
+    with closing(activated(Supervision(descriptors=(manager.listen(path),)), wanted)[path]):
+        pass
 
 
 def test_one_or_none_is_fine(config: Config, manager: Manager) -> None:

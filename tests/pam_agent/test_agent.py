@@ -98,7 +98,7 @@ async def test_where_the_log_goes_cannot_change_but_its_level_can(tmp_path: Path
         assert parts.agent.agent.config.log == Log(level=LogLevel.ERROR)
 
 
-@pytest.mark.parametrize("key", ["host", "state", "socket", "admin_socket"])
+@pytest.mark.parametrize("key", ["host", "state", "socket", "admin_socket", "metrics"])
 async def test_what_cannot_change_is_named_until_a_restart(tmp_path: Path, key: str) -> None:
     async with together(tmp_path) as parts:
         agent = parts.agent.agent

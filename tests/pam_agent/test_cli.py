@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemons.connections import serve_connections
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin, Progress
 from pam_agent.admin_client import UnreachableError, ask
@@ -29,7 +30,7 @@ from pam_agent.enrolment_events import (
     Offered,
 )
 from pam_agent.schema import FILE_NAME, StoreError
-from pam_agent.unix_listener import serve_connections, unix_listener
+from pam_agent.unix_listener import unix_listener
 from protocol.enrolment import Offer
 from tests.support.agent_store import NOW, enrol
 

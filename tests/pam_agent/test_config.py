@@ -40,6 +40,9 @@ postgres = ["postgresql"]
 [services.postgresql]
 display = "prompt"
 
+[metrics]
+listen = "tcp:[::1]:9816"
+
 [log]
 format = "console"
 level = "debug"
@@ -61,6 +64,7 @@ def test_all_keys() -> None:
     assert found.timers == Timers(validation=20, queue=1.5)
     assert found.callers == {"postgres": ("postgresql",)}
     assert found.services == {"postgresql": Display.PROMPT}
+    assert found.metrics == TcpAddress("::1", 9816)
     assert found.log == Log(LogFormat.CONSOLE, LogLevel.DEBUG)
 
 
@@ -75,6 +79,9 @@ def test_nothing_said_is_a_relay_on_this_machine() -> None:
     assert found.validators == (f"{socket.gethostname()}:4817",)
     assert found.timers == Timers()
     assert (found.callers, found.services, found.log) == ({}, {}, Log())
+    assert found.metrics is None
+    path = "/run/bartizan-agent/metrics.sock"
+    assert parse(f"metrics.listen = 'unix:{path}'", "x").metrics == UnixAddress(path)
 
 
 def relay(**changes: str) -> str:
@@ -119,6 +126,14 @@ ERRORS = [
     ("[services.sshd]\nshow = 'info'", "services.sshd.show: unknown key; known here are display"),
     ("[log]\nformat = 'xml'", 'log.format: found "xml", expected "'),
     ("[log]\nlevel = 10", 'log.level: found 10, expected "debug" or "info"'),
+    ("[metrics]\nlisten = 7", "metrics.listen: found 7, expected text"),
+    (
+        "[metrics]\nlisten = 'tcp:0.0.0.0:1'",
+        'metrics.listen: found "tcp:0.0.0.0:1", expected unix:',
+    ),
+    ("[metrics]\nlisten = 'tcp:localhost:1'", 'metrics.listen: found "tcp:localhost:1", expected'),
+    ("[metrics]\nlisten = '127.0.0.1:1'", 'metrics.listen: found "127.0.0.1:1", expected unix:'),
+    (f"[metrics]\nlisten = 'unix:/{'s' * 107}'", "metrics.listen: found 108 bytes, expected"),
     ("relays = []", "relays: found an empty array, expected [[relays]] tables"),
     ("relays = 1", "relays: found 1, expected an array of a table"),
     (relay(link=""), "relays[0].link: missing"),

@@ -37,6 +37,7 @@ def test_it_names_every_key() -> None:
         config_file.AgentFile,
         config_file.RelayTable,
         config_file.LogTable,
+        config_file.MetricsTable,
         config_file.ServiceTable,
         Timers,
     ):

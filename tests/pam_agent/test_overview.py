@@ -87,7 +87,7 @@ async def test_a_relay_that_is_down_is_no_good_status(tmp_path: Path) -> None:
         await until(lambda: "No such file" in link.trouble)
         code, said = await run(parts, "status")
         assert code == 0, "one relay is enough"
-        assert f"relay       unix:{tmp_path}/gone.sock  DOWN for 0 s: " in said
+        assert f"relay       unix:{tmp_path}/gone.sock  DOWN for " in said
         assert "No such file or directory" in said
         agent.adopt(replace(agent.config, relays=(gone,)))
         code, said = await run(parts, "status")

@@ -13,6 +13,7 @@ def story(name: str, outcome: str = "", kind: Kind = Kind.SIGN_ON) -> Story:
 class UnderWay:
     name: str
     stage: Stage = Stage.WAITING
+    kind: Kind = Kind.SIGN_ON
 
     def story(self) -> Story:
         return story(self.name)

@@ -72,3 +72,22 @@ def test_they_are_counted_by_stage_and_by_outcome() -> None:
 def test_what_ends_has_begun() -> None:
     with pytest.raises(KeyError):
         SignOns().end(story("a", "approved"), 0.0)
+
+
+def test_times_are_those_of_sign_ons_that_came_so_far() -> None:
+    sign_ons = SignOns()
+    for name, steps, kind in (
+        ("a", {"queued": 0.02, "shown": 0.03, "decided": 7.03}, Kind.SIGN_ON),
+        ("b", {"queued": 0.3}, Kind.SIGN_ON),
+        ("c", {"decided": 1.0}, Kind.SIGN_ON),
+        ("d", {"queued": 0.02}, Kind.ENROLMENT),
+    ):
+        sign_ons.begin(name, UnderWay(name))
+        sign_ons.end(Story(kind, name, "expired", "", "alice", 0.0, steps, {}), 0.0)
+    queued = sign_ons.queued.family("q", "").samples
+    assert ("_count", {}, 2) in queued
+    assert ("_bucket", {"le": "0.025"}, 1) in queued
+    decided = sign_ons.decided.family("d", "").samples
+    assert ("_count", {}, 1) in decided
+    assert ("_bucket", {"le": "5"}, 0) in decided
+    assert ("_bucket", {"le": "10"}, 1) in decided

@@ -22,7 +22,7 @@ from typing import Final
 
 import trio
 
-from tests.support.debian import bare_debian
+from tests.support.debian import bare_debian, with_packages
 
 PATIENCE: Final = 60.0
 """Seconds for a boot, or for a command: a real system on a busy machine."""
@@ -34,6 +34,11 @@ ENVIRONMENT: Final = (
 )
 """What a command runs with, and nothing of the caller's."""
 
+_NSPAWN: Final = (
+    *("--register=no", "--keep-unit", "--settings=no", "--link-journal=no", "--resolv-conf=off"),
+    *("--timezone=off", "--notify-ready=yes", "--console=pipe"),
+)
+_ENTER: Final = 'for each in $1; do echo $$ >"$each"; done; shift; exec "$@"'
 _BOOT: Final = """
 set -e
 mount -t tmpfs -o mode=0755 tmpfs "$1"
@@ -124,42 +129,37 @@ class Machine:
 
 
 @asynccontextmanager
-async def machine(name: str, network: str | None = None) -> AsyncIterator[Machine]:
+async def machine(
+    name: str, network: str | None = None, *, debs: Sequence[Path] = ()
+) -> AsyncIterator[Machine]:
     """Boots a machine called `name`, up when this yields; switches it off at the end.
 
-    `network` is a network namespace of `ip netns`; without one there is loopback alone.
+    `network` is a network namespace of `ip netns`; without one there is loopback alone. `debs` are
+    packages that are installed already.
     """
-    image = await trio.to_thread.run_sync(bare_debian)
+    disk = await trio.to_thread.run_sync(with_packages, debs) if debs else (bare_debian(),)
+    lower = ":".join(map(str, disk))
     label = f"bartizan-{os.getpid()}-{name}"
     with _folder(label) as folder, _cgroup(label) as cgroup, _notified(folder) as notified:
-        network_option = (
-            "--private-network"
-            if network is None
-            else f"--network-namespace-path=/run/netns/{network}"
-        )
-        boot = ["systemd-nspawn", f"--directory={folder}/disk/root", f"--machine={label}"]
-        boot += ["--register=no", "--keep-unit", "--settings=no"]
-        boot += ["--link-journal=no", "--resolv-conf=off", "--timezone=off", "--notify-ready=yes"]
-        boot += [network_option, "--console=pipe", "--boot", "systemd.unit=multi-user.target"]
-        enter = 'for each in $1; do echo $$ >"$each"; done; shift; exec "$@"'
+        procs = " ".join(f"{each}/cgroup.procs" for each in cgroup)
         with (folder / "console").open("wb") as console:
             process = await trio.lowlevel.open_process(
                 [
-                    *(
-                        "sh",
-                        "-c",
-                        enter,
-                        "enter",
-                        " ".join(f"{each}/cgroup.procs" for each in cgroup),
-                    ),
-                    *("unshare", "--mount", "--propagation=private", "sh", "-c", _BOOT, "boot"),
-                    *(f"{folder}/disk", str(image), name, *boot),
+                    *("sh", "-c", _ENTER, "enter", procs),
+                    *("unshare", "--mount", "--propagation=private"),
+                    *("sh", "-c", _BOOT, "boot", f"{folder}/disk", lower, name),
+                    *("systemd-nspawn", f"--directory={folder}/disk/root", f"--machine={label}"),
+                    *_NSPAWN,
+                    f"--network-namespace-path=/run/netns/{network}"
+                    if network
+                    else "--private-network",
+                    *("--boot", "systemd.unit=multi-user.target"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
                 env={**os.environ, "NOTIFY_SOCKET": f"{folder}/notify"},
-                start_new_session=True,  # Ctrl-C is for the tests, which then shut it down
+                start_new_session=True,  # Ctrl-C is for the tests, which then switch it off
             )
         try:
             leader = await _up(process, notified)

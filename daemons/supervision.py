@@ -14,6 +14,9 @@ FIRST_DESCRIPTOR: Final = 3
 MAX_DESCRIPTORS: Final = 65_536
 """More than a service manager hands over; a wrong number is not counted up to."""
 
+MAX_STORED: Final = 253
+"""Descriptors in one message: SCM_MAX_FD of Linux."""
+
 MAX_STATUS: Final = 256
 """Characters of STATUS=: `systemctl status` shows one line of it."""
 
@@ -24,6 +27,7 @@ VARIABLES: Final = (
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
+    "FDSTORE",
 )
 """What is unset once it has been read: no child of ours is to take it for its own."""
 
@@ -40,11 +44,13 @@ class Supervision:
 
     `watchdog` is how many seconds may pass between two signs of life, None when nobody minds.
     `descriptors` are the ones that were handed over, with their names ("unknown" without one).
+    `store` is how many the manager keeps for the next process, 0 when it keeps none.
     """
 
     notify: str | None = None
     watchdog: float | None = None
     descriptors: tuple[tuple[int, str], ...] = ()
+    store: int = 0
 
 
 def supervision(environment: Mapping[str, str], pid: int) -> Supervision:
@@ -53,6 +59,7 @@ def supervision(environment: Mapping[str, str], pid: int) -> Supervision:
         _notify(environment.get("NOTIFY_SOCKET", "")),
         _watchdog(environment, pid),
         _descriptors(environment, pid),
+        _store(environment),
     )
 
 
@@ -82,6 +89,11 @@ def _descriptors(environment: Mapping[str, str], pid: int) -> tuple[tuple[int, s
     if len(names) != count:
         raise SupervisionError(f"LISTEN_FDNAMES: found {len(names)} names for {count} descriptors")
     return tuple(enumerate(names, start=FIRST_DESCRIPTOR))
+
+
+def _store(environment: Mapping[str, str]) -> int:
+    """systemd says it itself from version 254 on; before, the unit does by Environment=."""
+    return _number("FDSTORE", environment, 2**32) if environment.get("FDSTORE") else 0
 
 
 def _is_meant(variable: str, environment: Mapping[str, str], pid: int) -> bool:
@@ -126,3 +138,21 @@ def status_is(text: str) -> bytes:
 def alive() -> bytes:
     """A sign of life for the watchdog."""
     return b"WATCHDOG=1\n"
+
+
+def keep(name: str) -> bytes:
+    """The descriptors that come with it are for the next process. `name` is theirs: no colon.
+
+    They stay also when the other end hangs up, or else the manager would drop them unseen.
+    """
+    return b"FDSTORE=1\nFDPOLL=0\nFDNAME=%s\n" % name.encode("ascii")
+
+
+def forget(name: str) -> bytes:
+    """No descriptor of this name is kept any more."""
+    return b"FDSTOREREMOVE=1\nFDNAME=%s\n" % name.encode("ascii")
+
+
+def barrier() -> bytes:
+    """The descriptor that comes with it is closed when all before has been read."""
+    return b"BARRIER=1"

@@ -7,7 +7,8 @@ does not listen stops nothing.
 import os
 import socket
 import stat
-from collections.abc import Callable, MutableMapping
+from array import array
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Final
 
 import structlog
@@ -54,7 +55,7 @@ class Manager:
             return
         try:
             with trio.fail_after(TELL_SECONDS):
-                await _send(self._told.notify, message)
+                await send(self._told.notify, message)
         except (OSError, trio.TooSlowError) as error:
             if self._heard:
                 reason = str(error) or "it takes no message"
@@ -63,10 +64,15 @@ class Manager:
         else:
             self._heard = True
 
-    async def keep_informed(self, status: Callable[[], str]) -> None:
+    async def keep_informed(
+        self,
+        status: Callable[[], str],
+        works: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> None:
         """Tell signs of life and each new status, until cancelled.
 
-        It is this event loop that lives: one that hangs is silent, and the watchdog ends it.
+        It is this event loop that lives: one that hangs is silent, and the watchdog ends it. So is
+        one in which `works` does not return.
         """
         if self._told.notify is None:
             return
@@ -76,6 +82,7 @@ class Manager:
         while True:
             message = b""
             if watchdog is not None and trio.current_time() >= next_sign:
+                await works()
                 next_sign = trio.current_time() + watchdog / 2
                 message += alive()
             text = status()
@@ -87,15 +94,19 @@ class Manager:
             await trio.sleep(beat)
 
 
-async def _send(address: str, message: bytes) -> None:
+async def send(address: str, message: bytes, descriptors: Sequence[int] = ()) -> None:
     """A socket for each: the manager may be another one after its upgrade. Raises OSError."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))]
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         await out.connect(address)
-        await out.send(message)
+        await out.sendmsg([message], rights if descriptors else [])
 
 
-def listening_socket(descriptor: int, name: str) -> socket.socket:
-    """The descriptor, if it is a listening Unix stream socket with a path; else SupervisionError.
+def listening_socket(
+    descriptor: int, name: str, families: Sequence[int] = (socket.AF_UNIX,)
+) -> socket.socket:
+    """The descriptor, if it is a listening stream socket of one of `families`, a Unix one with a
+    path; else SupervisionError.
 
     Closed on exec, and non-blocking, from then on.
     """
@@ -106,24 +117,28 @@ def listening_socket(descriptor: int, name: str) -> socket.socket:
     except OSError as error:
         raise SupervisionError(f"{what}: {error.strerror}") from None
     if not is_socket:
-        raise SupervisionError(f"{what}: found no socket, expected ListenStream= with a path")
+        raise SupervisionError(f"{what}: found no socket, expected ListenStream=")
     found = socket.socket(fileno=descriptor)
-    if problem := _problem(found):
+    if problem := _problem(found, families):
         found.close()
         raise SupervisionError(f"{what}: {problem}")
     found.setblocking(False)
     return found
 
 
-def _problem(found: socket.socket) -> str:
-    """Why it is no listening Unix stream socket with a path; empty when it is one."""
+def _problem(found: socket.socket, families: Sequence[int]) -> str:
+    """Why it is no such listening socket; empty when it is one."""
     expected = "expected ListenStream= with a path"
-    if found.family != socket.AF_UNIX or found.type != socket.SOCK_STREAM:
+    if socket.AF_INET in families:
+        expected += " or a port"
+    if found.family not in families or found.type != socket.SOCK_STREAM:
         family, kind = (getattr(each, "name", each) for each in (found.family, found.type))
         return f"found a socket of {family} and {kind}, {expected}"
     if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         return "found a connection, expected a listener (Accept=no)"
     name = found.getsockname()
+    if found.family != socket.AF_UNIX:
+        return ""
     if not isinstance(name, str) or not name.startswith("/"):
         return f"found a socket without a name in the file system, {expected}"
     return ""

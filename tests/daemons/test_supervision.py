@@ -9,6 +9,9 @@ from daemons.supervision import (
     Supervision,
     SupervisionError,
     alive,
+    barrier,
+    forget,
+    keep,
     ready,
     reloading,
     status_is,
@@ -75,6 +78,7 @@ def test_descriptors_have_names() -> None:
         ({"WATCHDOG_USEC": "٣"}, "WATCHDOG_USEC: found '٣', expected a number"),
         ({"WATCHDOG_USEC": "9" * 5000}, "WATCHDOG_USEC: found '99"),
         ({"WATCHDOG_USEC": str(2**63 + 1)}, "WATCHDOG_USEC: found 9"),
+        ({"FDSTORE": "many"}, "FDSTORE: found 'many', expected a number"),
         ({"WATCHDOG_USEC": "1", "WATCHDOG_PID": "x"}, "WATCHDOG_PID: found 'x'"),
         ({"LISTEN_FDS": "1", "LISTEN_PID": "x"}, "LISTEN_PID: found 'x'"),
         ({"LISTEN_FDS": "x", "LISTEN_PID": "4711"}, "LISTEN_FDS: found 'x'"),
@@ -94,6 +98,11 @@ def test_contradictions_name_their_variable(variables: dict[str, str], message: 
     assert str(caught.value).startswith(message)
 
 
+def test_whether_descriptors_are_kept() -> None:
+    assert told(FDSTORE="5000").store == 5000
+    assert told().store == 0
+
+
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text()))
 def test_any_environment_is_understood_or_refused(variables: dict[str, str]) -> None:
     try:
@@ -108,6 +117,9 @@ def test_what_is_told() -> None:
     assert reloading(12.5) == b"RELOADING=1\nMONOTONIC_USEC=12500000\n"
     assert stopping() == b"STOPPING=1\n"
     assert alive() == b"WATCHDOG=1\n"
+    assert keep("a") == b"FDSTORE=1\nFDPOLL=0\nFDNAME=a\n"
+    assert forget("a") == b"FDSTOREREMOVE=1\nFDNAME=a\n"
+    assert barrier() == b"BARRIER=1"
 
 
 @given(st.text(st.characters(), max_size=2 * MAX_STATUS))

@@ -100,6 +100,20 @@ async def test_signs_of_life_come_twice_as_often_as_needed(
         nursery.cancel_scope.cancel()
 
 
+async def test_what_does_not_work_gives_no_sign_of_life(
+    tmp_path: Path, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The loop goes on, but what it is there for does not."""
+    address = f"{tmp_path}/notify"
+    async with service_manager(address) as listening:
+        manager = Manager(Supervision(address, 9.0))
+        nursery.start_soon(manager.keep_informed, lambda: "fine", trio.sleep_forever)
+        with trio.move_on_after(60):
+            await listening.hear()
+        assert listening.told == []
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_status_is_told_when_it_is_new(
     tmp_path: Path, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -182,6 +196,17 @@ def test_any_other_socket_is_refused(
     with pytest.raises(SupervisionError, match=message) as caught:
         listening_socket(free_descriptor, "pam")
     assert f"descriptor {free_descriptor} (pam) of the service manager: " in str(caught.value)
+
+
+def test_a_listener_by_tcp_is_for_who_expects_one(tmp_path: Path, free_descriptor: int) -> None:
+    families = (socket.AF_UNIX, socket.AF_INET)
+    with tcp(tmp_path) as ours, datagram(tmp_path) as wrong:
+        os.dup2(ours.fileno(), free_descriptor)
+        with listening_socket(free_descriptor, "any", families) as found:
+            assert found.getsockname() == ours.getsockname()
+        os.dup2(wrong.fileno(), free_descriptor)
+    with pytest.raises(SupervisionError, match="expected ListenStream= with a path or a port"):
+        listening_socket(free_descriptor, "any", families)
 
 
 def test_what_is_no_socket_is_refused(free_descriptor: int) -> None:

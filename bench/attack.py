@@ -58,9 +58,9 @@ class Settings:
 
 
 FULL: Final = Settings(1200, 10_000, False, 6.5, 30.0, 2.0)
-SHORT: Final = Settings(200, 3_000, True, 0.8, 5.0, 1.0)
-"""Where each wave is over so soon, its first moment counts for much: so many newcomers as the
-kernel's queue holds. In all they do not fill the tables, so they must come back."""
+SHORT: Final = Settings(200, 6_000, True, 0.8, 5.0, 1.0)
+"""Where each wave is over so soon, its first moment counts for much: fewer newcomers, but more than
+the relay has places for. In all they do not fill its tables, so they must come back."""
 
 
 class Wave(msgspec.Struct, frozen=True):

@@ -36,6 +36,8 @@ ROUNDS: Final = 3
 CALM: Final = -1
 """The number of the wave in which nobody comes."""
 MIB: Final = 1 << 20
+TOLD_LOOKS: Final = 10
+"""Of the looks at the relay's memory, every so many-th is written: about one a second."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,9 @@ def _told(
             "seconds": [round(each, 3) for each in ends.seconds],
         },
         "waves": told,
-        "memory": [[round(x.at - relay.looks[0].at, 1), x.resident] for x in relay.looks],
+        "memory": [
+            [round(x.at - relay.looks[0].at, 1), x.resident] for x in relay.looks[::TOLD_LOOKS]
+        ],
         "log_lines": log.lines,
         "most_lines": {_name(kind): count for kind, count in log.most.items()},
         "ends": {_name(kind): count for kind, count in log.ends.items()},

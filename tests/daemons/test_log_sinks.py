@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import signal
 import socket
 import termios
 from collections.abc import Iterator
@@ -34,6 +35,18 @@ def pipe() -> Iterator[tuple[int, int]]:
     for end in ends:
         with contextlib.suppress(OSError):
             os.close(end)
+
+
+@pytest.fixture(autouse=True)
+def _who_waits_fails() -> Iterator[None]:
+    def fail(*_: object) -> None:
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def is_blocking(descriptor: int) -> bool:

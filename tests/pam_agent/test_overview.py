@@ -17,9 +17,12 @@ from pam_agent.enrolment_events import Offered
 from pam_agent.sign_ons import Kind, Stage, Story
 from pam_agent.troubles import Trouble
 from protocol.address import UnixAddress
+from protocol.keys import Mode
+from protocol.signon import ValidatorSignOn
 from tests.support.patience import until
 from tests.support.programs import BIN
-from tests.support.together import Together, signs_on, timers, together
+from tests.support.together import QUICK_HOLD, Together, signs_on, timers, together
+from validator.connection import RelayConnection
 
 
 async def run(parts: Together, *arguments: str) -> tuple[int, str]:
@@ -163,6 +166,24 @@ async def test_why_of_one_that_is_under_way_and_of_one_that_ended(tmp_path: Path
     steps = [line.partition(" s ")[2] for line in lines if " s " in line][-7:]
     assert steps[0] == "queued at a relay"
     assert steps[-1] == "the device has its next key"
+
+
+async def test_why_a_device_was_rejected(tmp_path: Path) -> None:
+    async with together(tmp_path, limits=QUICK_HOLD, timers=timers(validation=1.0)) as parts:
+        async with parts.agent.call() as caller:
+            machine = ValidatorSignOn(
+                parts.phone.record.device_keys, Mode.PASSCODE, await caller.passcode()
+            )
+            h1 = machine.h1()
+            damaged = h1[:-1] + bytes((h1[-1] ^ 1,))
+            relay, shard = parts.phone.record.relays[0], parts.phone.record.shard
+            async with await RelayConnection.open(relay) as connection:
+                await connection.begin(shard, machine.tag, damaged)
+                await caller.result()
+        line = await parts.ended("expired")
+        _, said = await run(parts, "why", line["sign_on_id"])
+    assert "a device was rejected: not the enrolled one, or not activated\n" in said
+    assert "a device came with the passcode\n" in said
 
 
 async def test_why_there_is_no_relay(tmp_path: Path) -> None:

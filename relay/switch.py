@@ -149,7 +149,8 @@ class Switch:
             if wire is not None:
                 self._ready(wire, events, now)
             else:
-                self._accept(self._listeners[fd], now)
+                # Anew: a newcomer's time to leave counts from here, and a batch may take long.
+                self._accept(self._listeners[fd], trio.current_time())
         self._broker.tick(now)
         self._settle(now)
         return bool(ready)

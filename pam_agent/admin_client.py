@@ -1,31 +1,10 @@
-"""edge. Asks the running daemon, over its admin socket."""
+"""edge. Asks the running agent, over its admin socket."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-from pam_agent.admin_wire import (
-    MAX_LINE,
-    AdminWireError,
-    Done,
-    Refused,
-    Reply,
-    Request,
-    decode_reply,
-    encode_line,
-)
-
-ANSWER_SECONDS: Final = 30.0
-"""For each reply that the daemon can give at once, a busy disk included."""
-
-
-class UnreachableError(Exception):
-    """No daemon answers; the message says why and what to do."""
-
-
-class RefusedError(Exception):
-    """The daemon did not do it; the message says why."""
+from daemons.admin_client import ANSWER_SECONDS, ask_daemon
+from pam_agent.admin_wire import Reply, Request, decode_reply
 
 
 def ask(path: Path, request: Request, patience: float | None = ANSWER_SECONDS) -> Iterator[Reply]:
@@ -34,30 +13,4 @@ def ask(path: Path, request: Request, patience: float | None = ANSWER_SECONDS) -
     Leaving the iteration early closes the connection and so cancels the request.
     Raises UnreachableError and RefusedError.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_SECONDS)
-        try:
-            connection.connect(str(path))
-            connection.sendall(encode_line(request))
-            connection.settimeout(patience)
-            with connection.makefile("rb") as lines:
-                while True:
-                    reply = decode_reply(lines.readline(MAX_LINE + 1))
-                    if isinstance(reply, Done):
-                        return
-                    if isinstance(reply, Refused):
-                        raise RefusedError(reply.reason)
-                    yield reply
-        except (FileNotFoundError, ConnectionRefusedError):
-            raise UnreachableError(
-                f"{path}: no agent listens there: is it running"
-                " (systemctl status bartizan-agent), with this configuration?"
-            ) from None
-        except PermissionError:
-            raise UnreachableError(
-                f"{path}: permission denied: run this as root or as the agent's user"
-            ) from None
-        except (OSError, AdminWireError):
-            raise UnreachableError(
-                f"{path}: the agent ended the connection or does not answer: see its log"
-            ) from None
+    return ask_daemon("agent", path, request, decode_reply, patience)

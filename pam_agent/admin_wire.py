@@ -1,39 +1,27 @@
 """pure. The lines between the command line and the daemon, over the admin socket.
 
-One request and then replies, each one line of JSON of at most MAX_LINE bytes with its newline. Done
-or Refused is the last line, an enrolment's last event is followed by Done. The caller closing the
-connection before that cancels what it asked for.
+How lines look is in daemons.lines. An enrolment's last event is followed by Done.
 """
 
 import base64
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from daemons.lines import Done, Refused, ShortId, decode_line
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.records import Device
 from pam_agent.sign_ons import Story
 from pam_agent.troubles import Trouble
 from protocol.limits import KEY_LENGTH
 
-MAX_LINE: Final = 8 * 1024
-"""Bytes of a line: an enrolment code, the longest thing in one, has at most about 1 KiB."""
-
-
 MAX_ACCOUNT: Final = 256
 """Characters of an account's name: the local wire takes no longer one from PAM."""
-
-SHORT_ID: Final = r"^[a-z2-7]{13}\Z"
-"""A sign-on id as people see it (protocol.sign_on_id.display)."""
 
 Account = Annotated[str, Meta(min_length=1, max_length=MAX_ACCOUNT)]
 DeviceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """SQLite's integers end there."""
-
-
-class AdminWireError(Exception):
-    """What came is no line of this wire."""
 
 
 class ListAccounts(Struct, frozen=True, forbid_unknown_fields=True, tag="accounts"):
@@ -64,7 +52,7 @@ class ShowStatus(Struct, frozen=True, forbid_unknown_fields=True, tag="status"):
 class Why(Struct, frozen=True, forbid_unknown_fields=True, tag="why"):
     """Answered by the Story of a sign-on or an enrolment, or by Unknown."""
 
-    sign_on_id: Annotated[str, Meta(pattern=SHORT_ID)]
+    sign_on_id: ShortId
 
 
 Request = ListAccounts | Revoke | Enroll | ShowLinkKey | ShowStatus | Why
@@ -154,16 +142,6 @@ class Unknown(Struct, frozen=True, tag="unknown"):
     remembered: int
 
 
-class Done(Struct, frozen=True, tag="done"):
-    """All has been said."""
-
-
-class Refused(Struct, frozen=True, tag="refused"):
-    """Nothing was done, or not all of it; `reason` is for the operator."""
-
-    reason: str
-
-
 Reply = (
     DeviceLine
     | LinkKey
@@ -180,33 +158,15 @@ Reply = (
     | Refused
 )
 
-_T = TypeVar("_T")
 _REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
 _REPLIES: Final[msgspec.json.Decoder[Reply]] = msgspec.json.Decoder(Reply)
 
 
-def encode_line(message: Request | Reply) -> bytes:
-    """ValueError for a message that does not fit."""
-    line = msgspec.json.encode(message) + b"\n"
-    if len(line) > MAX_LINE:
-        raise ValueError("message is too long for a line")
-    return line
-
-
 def decode_request(line: bytes) -> Request:
     """Raises AdminWireError."""
-    return _decode(line, _REQUESTS)
+    return decode_line(line, _REQUESTS)
 
 
 def decode_reply(line: bytes) -> Reply:
     """Raises AdminWireError."""
-    return _decode(line, _REPLIES)
-
-
-def _decode(line: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
-    if len(line) > MAX_LINE or not line.endswith(b"\n"):
-        raise AdminWireError("line is too long or cut off")
-    try:
-        return decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise AdminWireError("line is not understood") from None
+    return decode_line(line, _REPLIES)

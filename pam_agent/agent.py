@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 import trio
 
+from daemons.unix_listener import peer_uid
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Progress
 from pam_agent.host import Host
@@ -23,7 +24,6 @@ from pam_agent.host_signon import serve_module
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
 from pam_agent.settings import Config, Relay
-from pam_agent.unix_listener import peer_uid
 
 NEEDS_RESTART: Final = ("host", "state", "socket", "admin_socket", "log.format", "metrics")
 """Keys of the configuration that a running agent cannot change: what devices know it by, the store

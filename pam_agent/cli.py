@@ -21,14 +21,16 @@ import msgspec
 import trio
 
 from daemons import systemd
+from daemons.admin_client import RefusedError, UnreachableError
+from daemons.lines import SHORT_ID, encode_line
 from daemons.supervision import SupervisionError
+from daemons.unix_listener import ListenError
 from pam_agent import logs, service
 from pam_agent.accounts import Accounts
 from pam_agent.activation import activated
-from pam_agent.admin_client import RefusedError, UnreachableError, ask
+from pam_agent.admin_client import ask
 from pam_agent.admin_wire import (
     MAX_ACCOUNT,
-    SHORT_ID,
     DeviceLine,
     Enroll,
     LinkKey,
@@ -38,7 +40,6 @@ from pam_agent.admin_wire import (
     ShowStatus,
     Unknown,
     Why,
-    encode_line,
 )
 from pam_agent.config import DEFAULT_PATH, ConfigError, load
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
@@ -47,7 +48,6 @@ from pam_agent.schema import FILE_NAME, StoreError
 from pam_agent.settings import Config
 from pam_agent.sign_ons import Story
 from pam_agent.terminal import FAILURES, config_summary, device_table, show_event
-from pam_agent.unix_listener import ListenError
 from protocol.text import clean
 
 EXIT_NOT_DONE: Final = 1

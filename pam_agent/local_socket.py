@@ -7,6 +7,7 @@ from typing import Final
 
 import trio
 
+from daemons.unix_listener import peer_uid
 from pam_agent.local_wire import (
     FROM_MODULE,
     RecordReader,
@@ -15,7 +16,6 @@ from pam_agent.local_wire import (
     Start,
     encode_record,
 )
-from pam_agent.unix_listener import peer_uid
 from protocol.errors import ProtocolError
 
 MODE: Final = 0o666

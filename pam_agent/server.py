@@ -13,6 +13,7 @@ import trio
 
 from daemons.connections import serve_connections
 from daemons.metrics_page import serve_metrics
+from daemons.unix_listener import ListenError, unix_listener
 from pam_agent import local_socket
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin
@@ -22,7 +23,6 @@ from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
 from pam_agent.settings import Config
 from pam_agent.troubles import Troubles
-from pam_agent.unix_listener import ListenError, unix_listener
 from protocol.address import TcpAddress, UnixAddress
 
 METRICS_MODE: Final = 0o660

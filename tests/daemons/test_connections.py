@@ -8,7 +8,7 @@ import trio.testing
 
 from daemons import connections as module
 from daemons.connections import serve_connections
-from pam_agent.unix_listener import unix_listener
+from daemons.unix_listener import unix_listener
 
 
 def echo_until_closed(log: list[str]) -> Callable[[trio.SocketStream], Awaitable[None]]:

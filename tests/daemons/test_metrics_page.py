@@ -9,7 +9,7 @@ import trio.testing
 
 from daemons.exposition import CONTENT_TYPE
 from daemons.metrics_page import MAX_HEAD, MOST_CONNECTIONS, PATIENCE, serve_metrics
-from pam_agent.unix_listener import unix_listener
+from daemons.unix_listener import unix_listener
 
 PAGE = b"up 1\n"
 

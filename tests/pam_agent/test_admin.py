@@ -8,17 +8,15 @@ import structlog.testing
 import trio
 import trio.testing
 
-from pam_agent import admin as module
+from daemons import admin_socket as module
+from daemons.lines import MAX_LINE, Done, Refused, encode_line
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin, Progress
 from pam_agent.admin_wire import (
-    MAX_LINE,
     DeviceLine,
-    Done,
     Enroll,
     LinkKey,
     ListAccounts,
-    Refused,
     Reply,
     Request,
     Revoke,
@@ -27,7 +25,6 @@ from pam_agent.admin_wire import (
     Unknown,
     Why,
     decode_reply,
-    encode_line,
 )
 from pam_agent.enrolment_events import Compare, Enrolled, Offered
 from pam_agent.schema import StoreError

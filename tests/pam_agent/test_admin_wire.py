@@ -5,23 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemons.lines import MAX_LINE, AdminWireError, Done, Refused, encode_line
 from pam_agent.admin_wire import (
     MAX_ACCOUNT,
-    MAX_LINE,
-    AdminWireError,
     DeviceLine,
-    Done,
     Enroll,
     LinkKey,
     ListAccounts,
-    Refused,
     Reply,
     Request,
     Revoke,
     ShowLinkKey,
     decode_reply,
     decode_request,
-    encode_line,
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
 from pam_agent.records import DisabledReason

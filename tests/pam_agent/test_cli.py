@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemons.admin_client import UnreachableError
 from daemons.connections import serve_connections
+from daemons.unix_listener import unix_listener
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin, Progress
-from pam_agent.admin_client import UnreachableError, ask
+from pam_agent.admin_client import ask
 from pam_agent.admin_wire import ListAccounts, Reply, ShowStatus, Why
 from pam_agent.enrolment_events import (
     Compare,
@@ -30,7 +32,6 @@ from pam_agent.enrolment_events import (
     Offered,
 )
 from pam_agent.schema import FILE_NAME, StoreError
-from pam_agent.unix_listener import unix_listener
 from protocol.enrolment import Offer
 from tests.support.agent_store import NOW, enrol
 

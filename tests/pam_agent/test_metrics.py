@@ -6,11 +6,11 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families as read
 
+from daemons.unix_listener import ListenError
 from pam_agent.explanations import ENROLMENTS
 from pam_agent.metrics import Metrics
 from pam_agent.outcomes import SignOnEnd
 from pam_agent.sign_ons import Stage
-from pam_agent.unix_listener import ListenError
 from protocol.address import TcpAddress, UnixAddress
 from tests.support.agent import start_agent
 from tests.support.patience import until

@@ -2,20 +2,16 @@
 
 from collections.abc import Iterator
 
+from daemons.lines import MAX_LINE, AdminWireError, Done, Refused, encode_line
 from pam_agent.admin_wire import (
-    MAX_LINE,
-    AdminWireError,
     DeviceLine,
-    Done,
     Enroll,
     LinkKey,
     ListAccounts,
-    Refused,
     Revoke,
     ShowLinkKey,
     decode_reply,
     decode_request,
-    encode_line,
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
 from tests.fuzz.script import Script

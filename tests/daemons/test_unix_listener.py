@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from pam_agent import unix_listener as module
-from pam_agent.unix_listener import ListenError, peer_uid, unix_listener
+from daemons import unix_listener as module
+from daemons.unix_listener import ListenError, peer_uid, unix_listener
 
 
 async def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ async def test_the_name_goes_with_the_listener(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-async def test_a_dead_agents_name_is_taken_over(tmp_path: Path) -> None:
+async def test_a_dead_daemons_name_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "s.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -57,16 +57,16 @@ async def test_a_dead_agents_name_is_taken_over(tmp_path: Path) -> None:
         pass
 
 
-async def test_a_living_agents_name_is_not_taken_over(tmp_path: Path) -> None:
+async def test_a_living_daemons_name_is_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "s.sock"
     async with unix_listener(path, 0o600):
-        with pytest.raises(ListenError, match="another agent listens there"):
+        with pytest.raises(ListenError, match="somebody listens there"):
             async with unix_listener(path, 0o600):
                 pass
         assert path.is_socket()
 
 
-async def test_a_busy_agents_name_is_not_taken_over(
+async def test_a_busy_daemons_name_is_not_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "s.sock"
@@ -81,7 +81,7 @@ async def test_a_busy_agents_name_is_not_taken_over(
                 caller.connect(str(path))
             except BlockingIOError:
                 break
-        with pytest.raises(ListenError, match="another agent listens there"):
+        with pytest.raises(ListenError, match="somebody listens there"):
             async with unix_listener(path, 0o600):
                 pass
         for caller in waiting:

@@ -1,4 +1,4 @@
-"""shell. Unix sockets that the agent listens on: their file, its mode, and who is at the other end.
+"""shell. Unix sockets that a daemon listens on: their file, its mode, and who is at the other end.
 
 The mode is set before the socket's name exists, so there is no moment with a wider one.
 """
@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 BACKLOG: Final = 128
-"""Connections that the kernel holds while the agent is busy."""
+"""Connections that the kernel holds while the daemon is busy."""
 
 _CREDENTIALS: Final = struct.Struct("iII")
 
@@ -68,7 +68,7 @@ def _listen(path: Path, mode: int) -> tuple[socket.socket, tuple[int, int]]:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove the name that a dead agent left behind; refuse when somebody listens on it."""
+    """Remove the name that a dead daemon left behind; refuse when somebody listens on it."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def _remove_stale(path: Path) -> None:
             return
         except BlockingIOError:  # its backlog is full: somebody is there
             pass
-    raise ListenError(f"{path}: another agent listens there already")
+    raise ListenError(f"{path}: somebody listens there already")
 
 
 def _remove(path: Path, identity: tuple[int, int]) -> None:

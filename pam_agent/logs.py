@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from daemons import message_ids
 from daemons.journal import ADDRESS, JournalForm
 from daemons.log_sinks import STANDARD_ERROR, JournalSink, Sink, StreamSink, goes_to_journal
 from pam_agent.message_ids import MESSAGE_IDS
@@ -26,7 +27,7 @@ IDENTIFIER: Final = "bartizan-agent"
 """SYSLOG_IDENTIFIER of the journal's entries."""
 
 _MICROSECONDS: Final = 1_000_000
-_JOURNAL: Final = JournalForm(IDENTIFIER, MESSAGE_IDS)
+_JOURNAL: Final = JournalForm(IDENTIFIER, {**message_ids.MESSAGE_IDS, **MESSAGE_IDS})
 
 
 class Book:

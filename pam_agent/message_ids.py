@@ -1,4 +1,4 @@
-"""pure. A fixed id for each event of the agent's log, by which the journal finds all of a kind.
+"""pure. A fixed id for each event of the agent's own, by which the journal finds all of a kind.
 
 Drawn at random once (`python -c "import uuid; print(uuid.uuid4().hex)"`); an id is never used for
 anything else, whatever becomes of its event's words.
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 MESSAGE_IDS: Final[Mapping[str, str]] = {
-    "admin request refused": "269762a1874d4fe2b211b22474c57d1a",
     "agent stopping": "e7bf06c141864432a20037133576c50f",
     "agent up": "43394e53cc2e4122ae6e422eb4da16fc",
     "caller refused": "e0d0a07e137d490ab097440650618163",
@@ -25,7 +24,6 @@ MESSAGE_IDS: Final[Mapping[str, str]] = {
     "relay dropped": "d526607deebc467da077c85a88ce33c8",
     "request refused": "fbf783d683ad4bbd8350c6e8d3f72820",
     "restart needed": "f7714b25633140b99442bbfd66f54c93",
-    "service manager not informed": "5a9635451c3245e2b2f4e5ef04ba8937",
     "sign-on ended": "0f358de16d9c4d3d8aaae874fd3efe25",
     "sign-on failed unexpectedly": "7971ef2336ae404ab746d8d420a21dfd",
     "store failed": "2b35b2c76e1944a6b9ec9f10e2aed4c5",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from daemons import systemd
+from daemons import message_ids, systemd
 from pam_agent import logs
 from pam_agent.message_ids import MESSAGE_IDS
 from pam_agent.settings import Log, LogFormat, LogLevel
@@ -207,10 +207,13 @@ def test_json_that_was_asked_for_stays_json(out: Path, journal: socket.socket) -
 
 def test_every_event_has_an_id_of_its_own() -> None:
     call = r'(?:_log\.\w+|\bsay|\btell|get_logger\(\)\.\w+)\(\s*"([^"]+)"|\{"event": "([^"]+)"'
-    named = set()
-    for package in (Path(logs.__file__).parent, Path(systemd.__file__).parent):
-        for file in package.glob("*.py"):
-            named |= {one or other for one, other in re.findall(call, file.read_text())}
-    assert named == set(MESSAGE_IDS)
-    assert len(set(MESSAGE_IDS.values())) == len(MESSAGE_IDS)
-    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in MESSAGE_IDS.values())
+    found = {}
+    for package, ids in ((logs, MESSAGE_IDS), (systemd, message_ids.MESSAGE_IDS)):
+        files = Path(package.__file__ or "").parent.glob("*.py")
+        named = {
+            one or other for file in files for one, other in re.findall(call, file.read_text())
+        }
+        assert named == set(ids)
+        found |= ids
+    assert len(set(found.values())) == len(MESSAGE_IDS) + len(message_ids.MESSAGE_IDS)
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in found.values())

@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages compiled deb check coverage test compiled-test fuzz bench attack reference lock clean
+.PHONY: all run environment module packages compiled deb check coverage test compiled-test system-test fuzz bench attack reference lock clean
 
 all: environment module
 
@@ -63,7 +63,7 @@ $(COMPILED)/.made: setup.py pyproject.toml $(SOURCES) $(VENV)/.dev
 # ---- packages ----------------------------------------------------------------------------------
 # For Debian 12, with an SBOM, into build/deb; docs/operator.md is how they are used.
 
-deb: environment
+deb:
 	@deploy/packages/build
 
 # ---- checks ------------------------------------------------------------------------------------
@@ -96,6 +96,10 @@ test: check coverage compiled-test
 compiled-test: compiled module
 	BARTIZAN_COMPILED=1 PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/pytest -o "pythonpath=$(COMPILED) ." \
 	  tests/relay tests/acceptance/test_thousand.py
+
+# Real programs that ask PAM, and the packages on machines under a real systemd; part of `test`.
+system-test: $(VENV)/.dev module
+	$(BIN)/pytest tests/system
 
 # ---- fuzzing -----------------------------------------------------------------------------------
 # docs/fuzzing.md: SECONDS for each target, or RUNS executions of each; TARGETS names some of them.

@@ -1,10 +1,9 @@
-"""The commented configuration files: as delivered they change nothing, and what they show is so."""
+"""The relay's commented configuration: as delivered it changes nothing, and what it shows is so."""
 
 import re
 from pathlib import Path
 from typing import Final
 
-import pam_agent.config
 import relay.config
 from relay.keys import load_agents
 
@@ -34,19 +33,3 @@ def test_the_relays_file_shows_the_defaults(tmp_path: Path) -> None:
 
 def test_no_agent_may_attach_yet() -> None:
     assert load_agents(FILES / "relay.agents") == {}
-
-
-def test_the_agents_file_is_the_default() -> None:
-    text = (FILES / "agent.toml").read_text()
-    assert pam_agent.config.parse(text, "agent.toml") == pam_agent.config.parse("", "nothing")
-
-
-def test_the_agents_file_shows_the_defaults() -> None:
-    text = uncommented((FILES / "agent.toml").read_text())
-    shown = pam_agent.config.parse(text, "agent.toml")
-    default = pam_agent.config.parse("", "nothing")
-    assert shown.timers == default.timers
-    assert shown.log == default.log
-    assert shown.host == "web1"
-    assert [str(each.link) for each in shown.relays] == ["bastion.example:4816"]
-    assert {"postgres"} == set(shown.callers)

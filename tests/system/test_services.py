@@ -1,0 +1,175 @@
+"""The services as packages install them, under a real systemd; failures are as the guide says."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.guide import GUIDE
+from tests.support.machine import Machine, machine
+
+RELAY, AGENT = "bartizan-relay", "bartizan-agent"
+MOST_EXPOSED = {RELAY: 1.3, AGENT: 2.0}
+BY_TCP = '[[agents]]\nlisten = "tcp:127.0.0.1:4816"\n'
+
+
+@pytest.fixture
+async def host(debs: tuple[Path, ...]) -> AsyncIterator[Machine]:
+    """A bastion that has an agent of its own, with nothing configured."""
+    async with machine("web1", debs=debs) as running:
+        yield running
+
+
+async def property_of(host: Machine, unit: str, name: str) -> str:
+    return (await host.run("systemctl", "show", "--value", f"--property={name}", unit)).strip()
+
+
+async def test_both_are_up_and_linked_and_may_do_little(host: Machine) -> None:
+    await host.logged(AGENT, "link up")
+    assert (await host.run("systemctl", "is-system-running")).strip() == "running"
+    for unit, most in MOST_EXPOSED.items():
+        report = await host.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
+        [level] = re.findall(r"Overall exposure level for \S+ ([0-9.]+)", report)
+        assert float(level) <= most, report
+        assert await property_of(host, unit, "User") == unit
+        assert "warning" not in await host.journal(unit)
+    sockets = await host.shell("cd /run; stat --format='%n %U %a' bartizan-*/* bartizan-*/")
+    assert sockets.splitlines() == [
+        "bartizan-agent/admin.sock bartizan-agent 600",
+        "bartizan-agent/pam.sock root 666",
+        "bartizan-relay/agents.sock bartizan-relay 666",
+        "bartizan-agent/ bartizan-agent 755",
+        "bartizan-relay/ bartizan-relay 755",
+    ]
+    assert await host.shell(
+        "stat --format='%U %a' /var/lib/bartizan-agent /etc/bartizan/relay.key"
+    ) == ("bartizan-agent 700\nroot 600\n")
+
+
+async def test_a_reload_of_the_agent_is_no_restart(host: Machine) -> None:
+    await host.logged(AGENT, "link up")
+    before = await property_of(host, AGENT, "MainPID")
+    await host.shell("echo 'host = \"another\"' >>/etc/bartizan/agent.toml")
+    await host.run("systemctl", "reload", AGENT)
+    await host.logged(AGENT, "configuration adopted")
+    assert await property_of(host, AGENT, "MainPID") == before
+
+
+async def test_an_agent_that_hangs_is_replaced(host: Machine) -> None:
+    await host.logged(AGENT, "link up")
+    # As in the unit, but sooner.
+    sooner = host.path("/run/systemd/system/bartizan-agent.service.d/sooner.conf")
+    sooner.parent.mkdir(parents=True)
+    sooner.write_text("[Service]\nWatchdogSec=2\n")
+    await host.shell(f"systemctl daemon-reload; systemctl restart {AGENT}")
+    await host.logged(AGENT, "link up", 2)
+    hanging = await property_of(host, AGENT, "MainPID")
+    await host.run("kill", "-STOP", hanging)
+    await host.logged(AGENT, "Watchdog timeout")
+    await host.logged(AGENT, "link up", 3)
+    assert await property_of(host, AGENT, "MainPID") != hanging
+    assert await property_of(host, AGENT, "NRestarts") == "1"
+
+
+async def test_instances_beside_one_another(host: Machine) -> None:
+    for name, port in (("one", 4901), ("two", 4902)):
+        host.path(f"/etc/bartizan/relay-{name}.toml").write_text(
+            f'[[agents]]\nlisten = "unix:/run/bartizan-relay/{name}.sock"\n'
+            f'[[validators]]\nlisten = "tcp:[::]:{port}"\n'
+        )
+        await host.run("systemctl", "enable", "--now", f"{RELAY}@{name}")
+        await host.logged(f"{RELAY}@{name}", "relay up")
+    listening = await host.run("ss", "--listening", "--tcp", "--numeric", "--no-header")
+    assert set(re.findall(r":(4\d\d\d)\b", listening)) == {"4817", "4901", "4902"}
+
+
+FAILURES = {
+    "a wrong configuration": ("echo 'kee = 1' >>$toml", "relay.toml: ", "kee", "cp $good $toml"),
+    "a port in use": (
+        "systemd-run --unit=other --service-type=notify --property=NotifyAccess=all -- "
+        "python3 -c 'import socket, subprocess, time; "
+        's = socket.create_server(("::", 4817), family=socket.AF_INET6); '
+        'subprocess.run(["systemd-notify", "--ready"]); time.sleep(999)\'',
+        "cannot listen on [::]:4817: Address already in use",
+        "bartizan-relay: ",
+        "systemctl stop other",
+    ),
+    "a damaged key": (
+        "echo rubbish >/etc/bartizan/relay.key",
+        "relay.key: ",
+        "32 bytes in base64",
+        "rm /etc/bartizan/relay.key; bartizan-relay generate-key /etc/bartizan/relay.key",
+    ),
+    "a missing key": (
+        "rm /etc/bartizan/relay.key",
+        "Failed to set up credentials",
+        "",
+        "bartizan-relay generate-key /etc/bartizan/relay.key",
+    ),
+}
+"""What breaks it, what the log then says, and what mends it."""
+
+
+@pytest.mark.parametrize("name", FAILURES)
+async def test_what_keeps_the_relay_down_is_told_and_once_mended_is_over(
+    host: Machine, name: str
+) -> None:
+    breaks, said, more, mends = FAILURES[name]
+    paths = "toml=/etc/bartizan/relay.toml; good=/root/good.toml; "
+    host.path("/etc/bartizan/relay.toml").write_text(BY_TCP)
+    await host.shell(f"{paths} cp $toml $good; systemctl stop {RELAY}; {breaks}")
+    await host.ended("systemctl", "start", RELAY)
+    await host.logged(RELAY, re.escape(said))
+    assert more in await host.journal(RELAY)
+    assert "Traceback" not in await host.journal(RELAY)
+    ups = (await host.journal(RELAY)).count("relay up")
+    await host.shell(f"{paths} {mends}")
+    await host.logged(RELAY, "relay up", ups + 1)
+    [told] = re.findall(r"(?s)## When it does not work.*?\n## ", GUIDE.read_text())
+    assert said.partition("[")[0].split(" on ")[0].strip() in told
+
+
+# ---- removal -------------------------------------------------------------------------------------
+
+SUDO = "/etc/pam.d/sudo"
+
+
+async def test_what_names_the_module_keeps_it(host: Machine) -> None:
+    host.path(SUDO).write_text("auth required pam_bartizan.so\n" + host.path(SUDO).read_text())
+    refused = await host.ended("apt-get", "remove", "--yes", "libpam-bartizan")
+    assert refused.returncode != 0
+    assert f"\n{SUDO}" in refused.stdout + refused.stderr
+    assert list(host.path("/lib/x86_64-linux-gnu/security").glob("pam_bartizan.so"))
+
+
+async def test_the_profile_goes_before_the_module(host: Machine) -> None:
+    await host.run("pam-auth-update", "--enable", "bartizan")
+    stack = host.path("/etc/pam.d/common-auth")
+    assert "pam_bartizan.so" in stack.read_text()
+    await host.run("apt-get", "remove", "--yes", "libpam-bartizan")
+    assert "bartizan" not in stack.read_text()
+    await host.shell("useradd ada; echo 'ada:secret' | chpasswd; apt-get check")
+    await host.shell("echo secret | setpriv --reuid=ada --regid=ada --clear-groups su ada -c true")
+
+
+async def test_a_purge_leaves_nothing(host: Machine) -> None:
+    await host.logged(AGENT, "link up")
+    packages = "bartizan bartizan-agent bartizan-relay bartizan-common libpam-bartizan"
+    await host.shell(f"apt-get purge --yes {packages}")
+    left = await host.shell(
+        "ls -d /etc/bartizan /var/lib/bartizan* /usr/lib/bartizan* 2>&1 || true"
+    )
+    assert left.count("No such file") == 3, left
+    assert "bartizan" not in await host.run("systemctl", "list-units", "--all", "--plain")
+
+
+async def test_an_upgrade_keeps_what_is_there(host: Machine, debs: tuple[Path, ...]) -> None:
+    await host.logged(AGENT, "link up")
+    kept = "cat /etc/bartizan/*; bartizan-agent link-key"
+    await host.shell("echo '# mine' >>/etc/bartizan/relay.toml")
+    before = await host.shell(kept)
+    host.receive(debs, "/root")
+    await host.shell("apt-get install --yes --reinstall /root/*.deb")
+    await host.logged(AGENT, "link up", 2)
+    assert await host.shell(kept) == before

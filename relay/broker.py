@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.door import Door
 from relay.effects import Effects
-from relay.ends import Link, Validator
+from relay.ends import Link, Validator, ValidatorState
+from relay.floods import Kind
 from relay.limits import Limits
 from relay.links import Links
 from relay.outcomes import RequestOutcome
@@ -38,7 +39,7 @@ class Broker:
         jitter: Callable[[], float],
     ) -> None:
         """`agents` maps link public keys (32 bytes) to names. `jitter` gives numbers of 0 to 1."""
-        self.limits: Final = limits
+        self.limits = limits
         effects = Effects()
         self.touched: Final = effects.touched
         self.records: Final = effects.records
@@ -109,6 +110,10 @@ class Broker:
         if self._floods.is_first(None, None, now):
             self.records.append(NoDescriptor(connections=connections))
 
+    def untold(self) -> dict[Kind, int]:
+        """Strangers' ends that are counted, and in no record yet."""
+        return self._floods.untold()
+
     # ---- time ------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float:
@@ -126,6 +131,41 @@ class Broker:
             else:
                 self.door.look(end, now)
         self._floods.tell(now)
+
+    # ---- another configuration -------------------------------------------------------------------
+
+    def adopt(
+        self,
+        limits: Limits,
+        key: X25519PrivateKey,
+        agents: Mapping[bytes, str],
+        trusted: frozenset[int],
+        now: float,
+    ) -> None:
+        """Go by it from now on. `trusted` are the uids that any Unix listener lets attach."""
+        self.limits = limits
+        self.door.adopt(limits)
+        self.transactions.adopt(limits)
+        self.requests.adopt(limits)
+        self.links.adopt(limits, key, agents, trusted, now)
+
+    # ---- handed over to another process ----------------------------------------------------------
+
+    def part(self, strangers: int, now: float) -> None:
+        """Let go whom another process does not get: links that are not attached, and all but so
+        many of the validators in no transaction. What was counted is told."""
+        self.links.end_strangers(now)
+        self.door.thin_out(strangers, now)
+        self._floods.tell_all(now)
+
+    def restore(self, end: Link | Validator) -> None:
+        """An end that another process had; one in a transaction gets that by itself."""
+        if isinstance(end, Link):
+            self.links.restore(end)
+        elif end.state is not ValidatorState.PAIRED:
+            self.door.restore(end)
+        self._deadlines.add(end, end.deadline)
+        self.touched.add(end)
 
     # ---- stopping --------------------------------------------------------------------------------
 

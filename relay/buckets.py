@@ -39,6 +39,11 @@ class Bucket:
         self._drain(now)
         return not self._level
 
+    def left(self, now: float) -> float:
+        """What is still in it."""
+        self._drain(now)
+        return self._level
+
     def add(self, amount: float, now: float) -> None:
         """A negative one takes out what is still there."""
         self._drain(now)

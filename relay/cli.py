@@ -9,8 +9,11 @@ import click
 import structlog
 import trio
 
+from daemons import systemd
+from daemons.descriptor_store import DescriptorStore
+from daemons.supervision import SupervisionError
 from protocol.agent_auth import public_bytes
-from relay import budget, config, descriptors, keys, logs, server
+from relay import activation, budget, commands, config, descriptors, keys, logs, service
 
 EXIT_CONFIG: Final = 2
 
@@ -32,16 +35,27 @@ _config_option = click.option(
 @main.command()
 @_config_option
 def serve(file: Path | None) -> None:
-    """Relay until SIGTERM."""
+    """Relay until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
     try:
+        told = systemd.take()
         plan = config.plan(config.load(file))
-        listeners = server.open_listeners(plan)
-    except config.ConfigError as error:
+        found = activation.given(told)
+        listeners = activation.open_listeners(plan, found)
+    except (config.ConfigError, SupervisionError) as error:
         click.echo(f"bartizan-relay: {error}", err=True)
         sys.exit(EXIT_CONFIG)
     logs.configure(plan.log)
     plan = _fitted(plan)
-    trio.run(server.serve_until_signalled, plan, listeners, logs.reporter(plan.log))
+    trio.run(
+        service.run,
+        plan,
+        lambda: _fitted(config.plan(config.load(file))),
+        systemd.Manager(told),
+        DescriptorStore(told),
+        found,
+        listeners,
+        logs.reporter(plan.log),
+    )
 
 
 def _fitted(plan: config.Plan) -> config.Plan:
@@ -58,7 +72,7 @@ def _fitted(plan: config.Plan) -> config.Plan:
             lowered=lowered,
             advice="raise the limit of open files (LimitNOFILE=), or lower these [limits]",
         )
-    return replace(plan, limits=limits)
+    return replace(plan, limits=limits, lowered=lowered)
 
 
 @main.command("check-config")
@@ -98,3 +112,7 @@ def public_key(file: Path) -> None:
         click.echo(f"bartizan-relay: {error}", err=True)
         sys.exit(EXIT_CONFIG)
     click.echo(keys.encode_key(public_bytes(key)))
+
+
+for _command in commands.COMMANDS:
+    main.add_command(_command)

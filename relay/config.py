@@ -1,12 +1,13 @@
 """edge. The relay's configuration: one TOML file, every key optional, and an embedded default."""
 
 import contextlib
+import ipaddress
 import os
 import pwd
 import socket
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -25,6 +26,7 @@ DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
 DEFAULT_KEY: Final = Path("/etc/bartizan/relay.key")
 KEY_CREDENTIAL: Final = "relay.key"
 """The service manager's credential that takes the default's place (LoadCredential=)."""
+DEFAULT_ADMIN_SOCKET: Final = Path("/run/bartizan-relay/admin.sock")
 AGENT_USER: Final = "bartizan-agent"
 """Whom the host's own agent runs as, where it comes from a package."""
 
@@ -63,6 +65,14 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[metrics]`: figures for Prometheus, `GET /metrics`. They name nobody."""
+
+    listen: str | None = None
+    """`unix:/path`, for root, the relay's user and its group, or `tcp:ADDRESS:PORT` with a loopback
+    address, for everybody on this host. Without it there are none."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -73,9 +83,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slash is a credential of the service manager's. Empty: its `relay.key`, else DEFAULT_KEY."""
     agents_file: str = "/etc/bartizan/relay.agents"
     """The agents' public link keys, a line each; needed when agents attach by TCP."""
+    admin_socket: str = ""
+    """Where the other commands find the relay. It hears only root and the relay's own user. Empty:
+    admin.sock beside the first Unix socket for agents, else DEFAULT_ADMIN_SOCKET."""
     limits: Limits = Limits()
     sockets: SocketOptions = SocketOptions()
     log: Log = Log()
+    metrics: Metrics = Metrics()
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,21 @@ class Plan:
     limits: Limits
     sockets: SocketOptions
     log: Log
+    admin_socket: Path | None = None
+    metrics: TcpAddress | UnixAddress | None = None
+    lowered: Mapping[str, int] = field(default_factory=dict)
+    """Limits for which there are too few descriptors, and what they are now."""
+
+    @property
+    def trusted(self) -> frozenset[int]:
+        """The uids that may attach on any Unix listener."""
+        return frozenset().union(
+            *(
+                listener.trusted or ()
+                for listener in self.listeners
+                if isinstance(listener.address, UnixAddress)
+            )
+        )
 
 
 def load(path: Path | None) -> Config:
@@ -157,7 +186,41 @@ def plan(config: Config) -> Plan:
         known = load_agents(Path(config.agents_file)) if by_key else {}
     except KeyFileError as error:
         raise ConfigError(str(error)) from None
-    return Plan(listeners, key, known, config.limits, config.sockets, config.log)
+    return Plan(
+        listeners,
+        key,
+        known,
+        config.limits,
+        config.sockets,
+        config.log,
+        admin_socket(config),
+        _metrics(config.metrics.listen),
+    )
+
+
+def admin_socket(config: Config) -> Path:
+    """Raises ConfigError."""
+    if config.admin_socket:
+        if not config.admin_socket.startswith("/"):
+            raise ConfigError(f"admin_socket: found {found(config.admin_socket)}, expected /path")
+        return Path(config.admin_socket)
+    for number, agents in enumerate(config.agents):
+        address = _address(agents.listen, f"agents[{number}].listen")
+        if isinstance(address, UnixAddress):
+            return Path(address.path).with_name(DEFAULT_ADMIN_SOCKET.name)
+    return DEFAULT_ADMIN_SOCKET
+
+
+def _metrics(text: str | None) -> TcpAddress | UnixAddress | None:
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError):  # AddressError is one, and so is what is no address
+        address = parse(text)
+        if isinstance(address, UnixAddress) or ipaddress.ip_address(address.host).is_loopback:
+            return address
+    raise ConfigError(
+        f"metrics.listen: found {found(text)}, expected unix:/path or tcp:127.0.0.1:PORT"
+    )
 
 
 def _key_file(named: str) -> Path:

@@ -8,7 +8,7 @@ Must not know what a request is: a tag goes out, and somebody else knows whom it
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from protocol.data_messages import read_tag
@@ -36,14 +36,18 @@ class Door:
 
     def __init__(self, limits: Limits, effects: Effects, jitter: Callable[[], float]) -> None:
         """`jitter` gives numbers of 0 to 1."""
-        self._limits: Final = limits
+        self._limits = limits
         self._effects: Final = effects
         self._jitter: Final = jitter
-        self._admission: Final = Admission(limits)
+        self._admission = Admission(limits)
         # An ordinary dictionary would search for its first key, behind all that were deleted.
         self._incomplete: Final[OrderedDict[Validator, None]] = OrderedDict()
         self._held: Final[OrderedDict[Validator, None]] = OrderedDict()
         self._unmatched: Final[dict[bytes, dict[Validator, None]]] = {}
+
+    @property
+    def admission(self) -> Admission:
+        return self._admission
 
     @property
     def incomplete(self) -> int:
@@ -54,6 +58,32 @@ class Door:
     def held(self) -> int:
         """Validators that wait for their request, or for their reset."""
         return len(self._held)
+
+    def __iter__(self) -> Iterator[Validator]:
+        """The incomplete, then the held; of each, who came first."""
+        yield from self._incomplete
+        yield from self._held
+
+    def adopt(self, limits: Limits) -> None:
+        """Go by other limits; whoever is here already stays, and no source owes anything."""
+        if limits != self._limits:
+            self._admission = Admission(limits)
+        self._limits = limits
+
+    def restore(self, validator: Validator) -> None:
+        """One that was let in by another process."""
+        if validator.state is ValidatorState.UNMATCHED:
+            self._unmatched.setdefault(validator.tag, {})[validator] = None
+        if validator.state in (ValidatorState.UNMATCHED, ValidatorState.HELD):
+            self._held[validator] = None
+        else:
+            self._incomplete[validator] = None
+
+    def thin_out(self, most: int, now: float) -> None:
+        """Keep those that came last, however they fare: who goes learns nothing by it."""
+        everybody = sorted(self, key=lambda validator: validator.opened)
+        for validator in everybody[: max(0, len(everybody) - most)]:
+            self.leave(validator, ValidatorOutcome.DRAINED, now)
 
     def open(self, peer: Peer, now: float, proxies: Proxies) -> Validator | None:
         """None when it is refused: its source is, or it is none of `proxies` if there are any."""

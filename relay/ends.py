@@ -57,6 +57,7 @@ class Link:
         "fate",
         "handshake",
         "heard",
+        "key",
         "opened",
         "out",
         "peer",
@@ -78,6 +79,8 @@ class Link:
         self.handshake: RelayHandshake | None = None
         self.claimed = ""
         """The agent whose key its Hello names, not proved yet."""
+        self.key = b""
+        """That key, 32 bytes; empty where the kernel says who it is, or while it is unknown."""
         self.agent = ""
         """Who it is, once that is proved: for log and quotas."""
         self.reader = FrameReader(MAX_UNKNOWN_FRAME)

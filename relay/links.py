@@ -5,7 +5,7 @@ many links, the oldest stranger goes and not the agent that comes next.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -54,12 +54,14 @@ class Links:
         agents: Mapping[bytes, str],
     ) -> None:
         """`key` is the relay's link key; `agents` maps agents' public ones (32 bytes) to names."""
-        self._limits: Final = limits
+        self._limits = limits
         self._effects: Final = effects
         self._requests: Final = requests
-        self._key: Final = key
-        self._agents: Final = agents
-        self._admission: Final = Admission(limits)
+        self._key = key
+        self._agents = agents
+        self._admission = Admission(limits)
+        self.guests: Final[dict[bytes, str]] = {}
+        """Agents that may attach for a while, as `agents` has them."""
         self._links: Final[dict[Link, None]] = {}
         self._setting_up: Final[OrderedDict[Link, None]] = OrderedDict()
         self._on_message: Final[Mapping[type[Message], Callable[..., None]]] = {
@@ -73,6 +75,46 @@ class Links:
     def __len__(self) -> int:
         """Those being set up included."""
         return len(self._links)
+
+    @property
+    def admission(self) -> Admission:
+        return self._admission
+
+    @property
+    def attached(self) -> int:
+        """How many are."""
+        return len(self._links) - len(self._setting_up)
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self._links)
+
+    def adopt(
+        self,
+        limits: Limits,
+        key: X25519PrivateKey,
+        agents: Mapping[bytes, str],
+        trusted: frozenset[int],
+        now: float,
+    ) -> None:
+        """Go by another configuration: who may no longer attach goes, by key or, if none of its
+        listeners trusts it any more, by uid."""
+        if limits != self._limits:
+            self._admission = Admission(limits)
+        self._limits, self._key, self._agents = limits, key, agents
+        for link in list(self._links):
+            by_key = not link.key or agents.get(link.key) == link.claimed
+            by_uid = not isinstance(link.peer, int) or link.peer in trusted
+            if not (by_key and by_uid):
+                self.end(link, LinkOutcome.REFUSED, now)
+
+    def restore(self, link: Link) -> None:
+        """One that was attached in another process."""
+        self._links[link] = None
+
+    def end_strangers(self, now: float) -> None:
+        """Those that are not attached."""
+        for link in list(self._setting_up):
+            self.end(link, LinkOutcome.DRAINED, now)
 
     def open(
         self, peer: Peer | int, trusted: frozenset[int], now: float, proxies: Proxies
@@ -148,8 +190,9 @@ class Links:
             case LinkState.HELLO, Hello() if isinstance(link.peer, int):
                 self._attached(link, link.source, now)
             case LinkState.HELLO, Hello():
-                name = self._agents.get(message.link_key)
+                name = self._agents.get(message.link_key) or self.guests.get(message.link_key)
                 link.claimed = name or ""
+                link.key = message.link_key if name is not None else b""
                 link.handshake = RelayHandshake(self._key)
                 link.state = LinkState.ATTACH
                 self._effects.send(link, link.handshake.hello(message, name is not None))

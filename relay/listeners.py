@@ -26,12 +26,9 @@ def open_listener(
     """The listening sockets for one address (a host name may have several). Raises OSError."""
     if isinstance(address, UnixAddress):
         return [_open_unix(address.path, options.backlog)]
-    infos = socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
     sockets: list[socket.socket] = []
     try:
-        for family, _, _, _, sockaddr in dict.fromkeys(infos):
+        for family, sockaddr in _found(address):
             sockets.append(_open_tcp(family, sockaddr, options, for_strangers=for_strangers))
     except OSError:
         for sock in sockets:
@@ -40,25 +37,32 @@ def open_listener(
     return sockets
 
 
+def is_at(sock: socket.socket, address: TcpAddress | UnixAddress) -> bool:
+    """Whether a listening socket is one that `address` stands for. Raises OSError."""
+    name = sock.getsockname()
+    if isinstance(address, UnixAddress):
+        return sock.family == socket.AF_UNIX and os.path.realpath(name) == os.path.realpath(
+            address.path
+        )
+    return any(
+        sock.family == family and name[:2] == sockaddr[:2] for family, sockaddr in _found(address)
+    )
+
+
+def _found(address: TcpAddress) -> list[tuple[int, tuple[object, ...]]]:
+    infos = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    return [(family, sockaddr) for family, _, _, _, sockaddr in dict.fromkeys(infos)]
+
+
 def _open_tcp(
     family: int, sockaddr: tuple[object, ...], options: SocketOptions, *, for_strangers: bool
 ) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit these, which saves a system call for each.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (
-            (socket.TCP_NODELAY, 1),
-            (socket.TCP_KEEPIDLE, options.keepalive_idle),
-            (socket.TCP_KEEPINTVL, options.keepalive_interval),
-            (socket.TCP_KEEPCNT, options.keepalive_count),
-            (socket.TCP_USER_TIMEOUT, options.user_timeout * 1000),
-        ):
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-        if for_strangers:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, options.defer_accept)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STRANGERS_BUFFER)
+        _set_options(sock, options, for_strangers=for_strangers)
         if family == socket.AF_INET6:
             dual = sockaddr[0] == "::"
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
@@ -69,6 +73,29 @@ def _open_tcp(
         sock.close()
         raise
     return sock
+
+
+def _set_options(sock: socket.socket, options: SocketOptions, *, for_strangers: bool) -> None:
+    """Accepted sockets inherit these, which saves a system call for each."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_NODELAY, 1),
+        (socket.TCP_KEEPIDLE, options.keepalive_idle),
+        (socket.TCP_KEEPINTVL, options.keepalive_interval),
+        (socket.TCP_KEEPCNT, options.keepalive_count),
+        (socket.TCP_USER_TIMEOUT, options.user_timeout * 1000),
+    ):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    if for_strangers:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, options.defer_accept)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STRANGERS_BUFFER)
+
+
+def adapt(sock: socket.socket, options: SocketOptions, *, for_strangers: bool) -> None:
+    """One that listens already, for connections from now on. Raises OSError."""
+    if sock.family != socket.AF_UNIX:
+        _set_options(sock, options, for_strangers=for_strangers)
+    sock.listen(options.backlog)
 
 
 def _open_unix(path: str, backlog: int) -> socket.socket:

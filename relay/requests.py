@@ -57,14 +57,13 @@ class Requests:
     ) -> None:
         self.draining = False
         self.deadlines: Final[Deadlines[Request]] = Deadlines(_STEPS_PER_SECOND)
-        self._limits: Final = limits
+        self._limits = limits
         self._effects: Final = effects
         self._door: Final = door
         self._transactions: Final = transactions
         self._count = 0
         self._of_agent: Final[dict[str, int]] = {}
-        burst = _RESTARTS * limits.requests_per_agent
-        self._rate: Final = Size(limits.request_rate, burst, burst)
+        self._rate = _rate(limits)
         self._lately: Final[dict[str, Bucket]] = {}
         """What each agent has queued: as many agents as may attach."""
         self._by_tag: Final[dict[bytes, Request]] = {}
@@ -72,6 +71,33 @@ class Requests:
     def __len__(self) -> int:
         """Waiting and running."""
         return self._count
+
+    def adopt(self, limits: Limits) -> None:
+        """Go by other limits; those that are queued stay so."""
+        self._limits = limits
+        self._rate = _rate(limits)
+        self._lately.clear()
+
+    # ---- handed over -----------------------------------------------------------------------------
+
+    def lately(self, now: float) -> dict[str, float]:
+        """How much each agent has queued, as far as it still counts."""
+        return {agent: bucket.left(now) for agent, bucket in self._lately.items()}
+
+    def restore_lately(self, lately: Mapping[str, float], now: float) -> None:
+        for agent, left in lately.items():
+            self._lately[agent] = Bucket(self._rate, now)
+            self._lately[agent].add(left, now)
+
+    def enter(self, request: Request) -> None:
+        """One more, of a link that is here; another process may have queued it."""
+        link = request.link
+        link.requests[request.number] = request
+        self._count += 1
+        self._of_agent[link.agent] = self._of_agent.get(link.agent, 0) + 1
+        for tag in request.tags:
+            self._by_tag[tag] = request
+        self.deadlines.add(request, request.expires)
 
     # ---- waiting ---------------------------------------------------------------------------------
 
@@ -91,12 +117,7 @@ class Requests:
             self.end(old, RequestOutcome.REPLACED, now)
         expires = now + message.ttl
         request = Request(link, message.request, message.sign_on_id, message.tags, now, expires)
-        link.requests[request.number] = request
-        self._count += 1
-        self._of_agent[link.agent] = self._of_agent.get(link.agent, 0) + 1
-        for tag in request.tags:
-            self._by_tag[tag] = request
-        self.deadlines.add(request, expires)
+        self.enter(request)
         self._effects.send(link, Queued(request.number))
         self._offer(request, now)
 
@@ -225,6 +246,11 @@ class Requests:
             self._effects.send(link, Close(request.number, reason))
         if request.transaction is not None:
             self._transactions.end(request.transaction, outcome, now)
+
+
+def _rate(limits: Limits) -> Size:
+    burst = _RESTARTS * limits.requests_per_agent
+    return Size(limits.request_rate, burst, burst)
 
 
 def _record(request: Request, outcome: RequestOutcome, now: float) -> RequestEnded:

@@ -1,50 +1,80 @@
 """shell. One relay: its listeners, its broker, and the switch between them, until told to stop."""
 
 import secrets
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-import structlog
 import trio
 
 from protocol.address import TcpAddress, UnixAddress
 from relay.broker import Broker
-from relay.config import ConfigError, Plan
-from relay.listeners import address_of, open_listener
+from relay.config import Plan
+from relay.listeners import address_of
 from relay.logs import Reporter
+from relay.records import Record
 from relay.switch import Listener, Switch
+from relay.tally import Tally
 
 
-@dataclass(frozen=True)
 class Relay:
-    """A running relay, as `serve` reports it when it listens."""
+    """One that runs, or will when `run` is called."""
 
-    broker: Broker
-    switch: Switch
-    agents: tuple[TcpAddress | UnixAddress, ...]
-    """Where agents attach."""
-    validators: tuple[TcpAddress | UnixAddress, ...]
-    """Where validators connect, the port filled in where 0 was asked for."""
-    drain: Callable[[], None]
-    """Begin to stop: no new requests, and the end when no transaction runs or time is up."""
+    def __init__(self, plan: Plan, listeners: Sequence[Listener], report: Reporter) -> None:
+        self.plan = plan
+        self.listeners = list(listeners)
+        self.broker: Final = Broker(plan.limits, plan.key, plan.agents, _jitter().__next__)
+        self.tally: Final = Tally()
+        self.switch: Final = Switch(self.broker, listeners, self._report)
+        self._log: Final = report
+        self._stopping: Final = trio.Event()
 
+    def _report(self, records: list[Record]) -> None:
+        self.tally.note(records, time.time())
+        self._log(records)
 
-def open_listeners(plan: Plan) -> list[Listener]:
-    """Raises ConfigError for an address that cannot be listened on."""
-    listeners: list[Listener] = []
-    for wanted in plan.listeners:
-        try:
-            sockets = open_listener(
-                wanted.address, plan.sockets, for_strangers=wanted.trusted is None
-            )
-        except OSError as error:
-            for listener in listeners:
-                listener.socket.close()
-            reason = error.strerror or error
-            raise ConfigError(f"cannot listen on {wanted.address}: {reason}") from None
-        listeners += [Listener(sock, wanted.trusted, wanted.proxies) for sock in sockets]
-    return listeners
+    @property
+    def agents(self) -> tuple[TcpAddress | UnixAddress, ...]:
+        """Where agents attach."""
+        return tuple(address_of(x.socket) for x in self.listeners if x.trusted is not None)
+
+    @property
+    def validators(self) -> tuple[TcpAddress | UnixAddress, ...]:
+        """Where validators connect, the port filled in where 0 was asked for."""
+        return tuple(address_of(x.socket) for x in self.listeners if x.trusted is None)
+
+    def drain(self) -> None:
+        """Begin to stop: no new requests, and the end when no transaction runs or time is up."""
+        self._stopping.set()
+
+    @property
+    def draining(self) -> bool:
+        """Whether it has begun to stop."""
+        return self._stopping.is_set()
+
+    async def run(self) -> None:
+        """Until drained, released by its switch, or cancelled; the listeners are closed then."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._drain, nursery.cancel_scope)
+            await self.switch.run()
+            nursery.cancel_scope.cancel()
+
+    async def _drain(self, end: trio.CancelScope) -> None:
+        await self._stopping.wait()
+        self.broker.drain()
+        self.switch.wake()
+        with trio.move_on_after(self.plan.limits.drain):
+            await self.switch.drained.wait()
+        end.cancel()
+
+    @property
+    def status(self) -> str:
+        """One line for the operator."""
+        running = len(self.broker.transactions)
+        waiting = len(self.broker.requests) - running
+        links = self.broker.links.attached
+        text = f"{waiting} waiting, {running} running, {links} agent{'s' * (links != 1)}"
+        return f"draining: {text}" if self.draining else text
 
 
 async def serve(
@@ -53,47 +83,10 @@ async def serve(
     report: Reporter,
     task_status: trio.TaskStatus[Relay] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run until drained or cancelled; the listeners are closed then."""
-    broker = Broker(plan.limits, plan.key, plan.agents, _jitter().__next__)
-    switch = Switch(broker, listeners, report)
-    stopping = trio.Event()
-    relay = Relay(
-        broker,
-        switch,
-        tuple(address_of(x.socket) for x in listeners if x.trusted is not None),
-        tuple(address_of(x.socket) for x in listeners if x.trusted is None),
-        stopping.set,
-    )
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(switch.run)
-        task_status.started(relay)
-        await stopping.wait()
-        broker.drain()
-        switch.wake()
-        with trio.move_on_after(plan.limits.drain):
-            await switch.drained.wait()
-        nursery.cancel_scope.cancel()
-
-
-async def serve_until_signalled(
-    plan: Plan, listeners: Sequence[Listener], report: Reporter
-) -> None:
-    """As a program: SIGTERM or SIGINT drains, a second one kills."""
-    log = structlog.get_logger()
-    async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            relay: Relay = await nursery.start(serve, plan, listeners, report)
-            log.info(
-                "relay up",
-                agents=[str(address) for address in relay.agents],
-                validators=[str(address) for address in relay.validators],
-            )
-            async for number in signals:
-                log.info("relay stopping", signal=signal.Signals(number).name)
-                break
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM is now: no KeyboardInterrupt
-        relay.drain()
-    log.info("relay down")
+    """Run a relay that nobody manages until it is drained or cancelled."""
+    relay = Relay(plan, listeners, report)
+    task_status.started(relay)
+    await relay.run()
 
 
 def _jitter() -> Iterator[float]:

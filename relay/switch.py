@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import trio
 
+from protocol.address import TcpAddress, UnixAddress
 from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
 from relay.peers import Peer
@@ -57,13 +58,19 @@ _NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM
 
 class Listener:
     """A listening socket. `trusted` is None for validators, the allowed uids for agents (on TCP
-    none: there a key decides). `proxies`, if any, are all who may connect."""
+    none: there a key decides). `proxies`, if any, are all who may connect. `address` is where the
+    configuration has it."""
 
-    __slots__ = ("_family", "proxies", "socket", "trusted")
+    __slots__ = ("_family", "address", "proxies", "socket", "trusted")
 
     def __init__(
-        self, sock: socket.socket, trusted: frozenset[int] | None, proxies: Proxies = ()
+        self,
+        sock: socket.socket,
+        trusted: frozenset[int] | None,
+        proxies: Proxies,
+        address: TcpAddress | UnixAddress,
     ) -> None:
+        self.address: Final = address
         self.socket: Final = sock
         self.trusted: Final = trusted
         self.proxies: Final = proxies
@@ -77,11 +84,14 @@ class Listener:
 
 
 class _Wire:
-    """A socket, its end in the broker, and what epoll was told about it: 0 if nothing yet."""
+    """A socket, its end in the broker, and what epoll was told about it: 0 if nothing yet.
 
-    __slots__ = ("descriptor", "end", "events", "socket")
+    `shared` if others may have it open: then it does not leave an epoll set by being closed."""
 
-    def __init__(self, sock: SocketType, end: Link | Validator) -> None:
+    __slots__ = ("descriptor", "end", "events", "shared", "socket")
+
+    def __init__(self, sock: SocketType, end: Link | Validator, *, shared: bool = False) -> None:
+        self.shared: Final = shared
         self.socket: Final = sock
         self.descriptor: Final = sock.fileno()
         self.end: Final = end
@@ -100,15 +110,19 @@ class Switch:
         """`report` gets the broker's records after every batch."""
         self._broker: Final = broker
         self._report: Final = report
-        self._most: Final = broker.limits.connections
+        self._most = broker.limits.connections
         self._epoll: Final = select.epoll()
-        self._listeners: Final = {listener.socket.fileno(): listener for listener in listeners}
+        self._listeners: Final[dict[int, Listener]] = {}
         self._wires: Final[dict[int, _Wire]] = {}
         self._wire_of: Final[dict[Link | Validator, _Wire]] = {}
         self._paused_until = 0.0
         self._sleep = trio.CancelScope()
+        self._turned: trio.Event | None = None
+        self._released = False
         self.drained: Final = trio.Event()
         """Set when the broker drains and no transaction runs any more."""
+        for listener in listeners:
+            self.listen(listener)
 
     @property
     def connections(self) -> int:
@@ -116,27 +130,79 @@ class Switch:
         return len(self._wires)
 
     async def run(self) -> None:
-        """Until cancelled. Every socket is closed then, the listeners included."""
-        for fd in self._listeners:
-            self._epoll.register(fd, _READABLE)
+        """Until cancelled, when every socket is closed, the listeners included; or released."""
         try:
-            while True:
+            while not self._released:
                 for _ in range(BATCHES):
                     if not self._turn():
                         break
+                if self._turned is not None:
+                    self._turned.set()
+                    self._turned = None
                 deadline = self._broker.next_deadline()
                 if self._paused_until:
                     deadline = min(deadline, self._paused_until)
                 with trio.move_on_at(deadline) as self._sleep:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
         finally:
-            self._broker.stop(trio.current_time())
-            self._settle(trio.current_time())
+            if not self._released:
+                self._broker.stop(trio.current_time())
+                self._settle(trio.current_time())
             self._close()
 
     def wake(self) -> None:
         """Something was left in the broker by somebody else: take a turn now."""
         self._sleep.cancel()
+
+    async def works(self) -> None:
+        """Returns when the next turn has been taken."""
+        if self._turned is None:
+            self._turned = trio.Event()
+        self.wake()
+        await self._turned.wait()
+
+    # ---- another configuration -------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:
+        """Accept connections there, too, or on other terms if the socket is known already."""
+        fd = listener.socket.fileno()
+        if fd not in self._listeners:
+            self._epoll.register(fd, _READABLE)
+        self._listeners[fd] = listener
+
+    def leave(self, listener: Listener) -> None:
+        """Accept no more connections there, and close it. Those that there are stay."""
+        fd = listener.socket.fileno()
+        self._epoll.unregister(fd)
+        del self._listeners[fd]
+        listener.socket.close()
+
+    def adopt_limits(self) -> None:
+        """The broker has others. All that are open now have room."""
+        self._most = max(self._broker.limits.connections, self.connections)
+
+    # ---- handed over to another process ----------------------------------------------------------
+
+    def adopt(self, sock: socket.socket, end: Link | Validator) -> None:
+        """A connection that another process had, whose end the broker has restored."""
+        plain = SocketType(sock.family, _STREAM, 0, sock.detach())
+        wire = _Wire(plain, end, shared=True)
+        self._wires[wire.descriptor] = wire
+        self._wire_of[end] = wire
+        self._broker.touched.add(end)
+
+    def release(self, now: float) -> dict[Link | Validator, int]:
+        """Handle nothing more: the ends, and the descriptors of their sockets, which stay open
+        until this is no longer used."""
+        self._settle(now)
+        for fd in self._listeners:
+            self._epoll.unregister(fd)
+        for wire in self._wires.values():
+            if wire.events:
+                self._epoll.unregister(wire.descriptor)
+        self._released = True
+        self.wake()
+        return {end: wire.descriptor for end, wire in self._wire_of.items()}
 
     def _turn(self) -> bool:
         """Handle whatever is ready and due; whether anything was ready."""
@@ -277,6 +343,8 @@ class Switch:
     def _drop(self, wire: _Wire) -> None:
         del self._wire_of[wire.end]
         del self._wires[wire.descriptor]
+        if wire.shared and wire.events:
+            self._epoll.unregister(wire.descriptor)
         if wire.end.fate is Fate.RESET and wire.socket.family != _UNIX:
             _reset(wire.socket)
         else:

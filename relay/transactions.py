@@ -24,14 +24,25 @@ class Transactions:
     """All running ones of one relay."""
 
     def __init__(self, limits: Limits, effects: Effects, door: Door) -> None:
-        self._limits: Final = limits
+        self._limits = limits
         self._effects: Final = effects
         self._door: Final = door
         self._running = 0
-        self._patience: Final = min(limits.stall, limits.lifetime)
+        self._patience = min(limits.stall, limits.lifetime)
 
     def __len__(self) -> int:
         return self._running
+
+    def adopt(self, limits: Limits) -> None:
+        """Go by other limits; what runs is looked at when it would have been."""
+        self._limits = limits
+        self._patience = min(limits.stall, limits.lifetime)
+
+    def restore(self, transaction: Transaction) -> None:
+        """One that ran in another process; request and validator are here already."""
+        self._running += 1
+        transaction.request.transaction = transaction
+        transaction.validator.paired(transaction)
 
     def begin(
         self, request: Request, validator: Validator, tag: bytes, now: float

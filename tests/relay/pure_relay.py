@@ -45,7 +45,8 @@ class PureRelay:
         **limits: Any,
     ) -> None:
         self.limits = Limits(**limits)
-        self.broker = Broker(self.limits, KEY, agents or {}, jitter)
+        self.agents = agents or {}
+        self.broker = Broker(self.limits, KEY, self.agents, jitter)
         self.now = 1000.0
         self.addresses = 0
         self.source = bytes((198, 51, 100, 7))
@@ -53,6 +54,10 @@ class PureRelay:
         self.proxies: Proxies = ()
         """Of its TCP listeners."""
         self._seen: dict[Link | Validator, tuple[bytes, Fate, bool]] = {}
+
+    def look_at(self, end: Link | Validator) -> None:
+        """From now on."""
+        self._seen[end] = _state(end)
 
     def look(self) -> None:
         """After a step: whoever has changed must be touched, or its socket would never know."""

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol.address import TcpAddress, UnixAddress
 from relay import config, server
+from relay.activation import open_listeners
 from relay.limits import Limits
 from relay.proxies import Proxies
 from relay.records import Record
@@ -60,7 +61,7 @@ async def start_relay(
         config.Log(),
     )
     records: list[Record] = []
-    listeners = server.open_listeners(plan)
+    listeners = open_listeners(plan)
     relay: Relay = await nursery.start(server.serve, plan, listeners, records.extend)
     by_tcp, by_validators = relay.agents[1], relay.validators[0]
     assert isinstance(by_tcp, TcpAddress)

@@ -1,0 +1,129 @@
+"""edge. What the service manager hands over: listeners of its own, and what a relay before left.
+
+Both are told apart by the descriptors' names; which listener is which, by where it listens.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from daemons.supervision import Supervision
+from daemons.systemd import listening_socket
+from relay.config import ConfigError, Plan
+from relay.listeners import adapt, address_of, is_at, open_listener
+from relay.switch import Listener
+
+KEPT_STATE: Final = "bartizan.state"
+KEPT_CONNECTION: Final = "bartizan.connection"
+KEPT_LISTENER: Final = "bartizan.listener."
+"""Names in the manager's store. Behind a listener's is its number, so that it can be forgotten."""
+
+MAX_STATE: Final = 256 * 1024 * 1024
+"""Bytes: a hundred thousand requests are a tenth of it."""
+
+_FAMILIES: Final = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+
+
+@dataclass
+class Given:
+    """What this process has been handed. Whatever it does not use, it closes."""
+
+    activated: list[socket.socket] = field(default_factory=list)
+    """Listeners of the manager's own, which the configuration has to know."""
+    listeners: list[socket.socket] = field(default_factory=list)
+    """Those of the relay before."""
+    connections: dict[int, socket.socket] = field(default_factory=dict)
+    """Those of the relay before, by their number."""
+    state: bytes = b""
+    """What is said of them, empty if nothing is."""
+    numbers: set[int] = field(default_factory=set)
+    """Those of all listeners, which the manager has anyhow."""
+
+
+def socket_number(descriptor: int) -> int:
+    """Of the socket, not of the descriptor: the same in each process that has it."""
+    return os.fstat(descriptor).st_ino
+
+
+def listener_name(listener: Listener) -> str:
+    """In the manager's store."""
+    return f"{KEPT_LISTENER}{socket_number(listener.socket.fileno())}"
+
+
+def given(told: Supervision) -> Given:
+    """Sort out the descriptors. Raises SupervisionError for a listener that is none."""
+    found = Given()
+    for descriptor, name in told.descriptors:
+        if name == KEPT_STATE:
+            found.state = _content(descriptor)
+        elif name == KEPT_CONNECTION:
+            connection = socket.socket(fileno=descriptor)
+            os.set_inheritable(descriptor, False)
+            found.connections[socket_number(descriptor)] = connection
+        else:
+            listener = listening_socket(descriptor, name, _FAMILIES)
+            found.numbers.add(socket_number(descriptor))
+            kept = name.startswith(KEPT_LISTENER)
+            (found.listeners if kept else found.activated).append(listener)
+    return found
+
+
+def _content(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read(MAX_STATE)
+
+
+def open_listeners(plan: Plan, found: Given | None = None) -> list[Listener]:
+    """Those of `plan`: the ones that were handed over, and the rest opened here.
+
+    What `found` has left of its listeners then is no longer wanted. Raises ConfigError for an
+    address that cannot be listened on, and for a listener of the manager's that `plan` has not.
+    """
+    found = found or Given()
+    listeners: list[Listener] = []
+    opened: list[socket.socket] = []
+    taken: list[socket.socket] = []
+    try:
+        for wanted in plan.listeners:
+            try:
+                pool = [*found.activated, *found.listeners]
+                sockets = [x for x in pool if x not in taken and is_at(x, wanted.address)]
+                taken += sockets
+                if not sockets:
+                    sockets = open_listener(
+                        wanted.address, plan.sockets, for_strangers=wanted.trusted is None
+                    )
+                    opened += sockets
+            except OSError as error:
+                reason = error.strerror or error
+                raise ConfigError(f"cannot listen on {wanted.address}: {reason}") from None
+            listeners += [
+                Listener(each, wanted.trusted, wanted.proxies, wanted.address) for each in sockets
+            ]
+        _all_are_known(found.activated, taken)
+    except ConfigError:
+        close_all(opened)
+        raise
+    for each in listeners:
+        if each.socket in taken:
+            adapt(each.socket, plan.sockets, for_strangers=each.trusted is None)
+    found.activated = [each for each in found.activated if each not in taken]
+    found.listeners = [each for each in found.listeners if each not in taken]
+    return listeners
+
+
+def _all_are_known(activated: Sequence[socket.socket], taken: Sequence[socket.socket]) -> None:
+    for sock in activated:
+        if sock not in taken:
+            raise ConfigError(
+                f"{address_of(sock)}: the service manager listens there, but the configuration"
+                " does not: make ListenStream= and `listen` the same"
+            )
+
+
+def close_all(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        each.close()

@@ -1,0 +1,241 @@
+"""shell. The relay as a service: signals, what its manager is told, and what it leaves there.
+
+Where the manager keeps descriptors, SIGTERM hands everything over to the next process, since it
+cannot be told whether there will be one: links, sign-ons and whoever waits go on as if nothing had
+happened. If there is none, the manager closes them all. SIGINT drains first, here as elsewhere.
+"""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import structlog
+import trio
+
+from daemons.descriptor_store import DescriptorStore
+from daemons.supervision import ready, reloading, stopping
+from daemons.systemd import Manager
+from relay import handover
+from relay.activation import (
+    KEPT_CONNECTION,
+    KEPT_LISTENER,
+    KEPT_STATE,
+    Given,
+    close_all,
+    listener_name,
+    open_listeners,
+    socket_number,
+)
+from relay.config import ConfigError, Plan
+from relay.ends import Link
+from relay.logs import Reporter
+from relay.oversight import oversee
+from relay.server import Relay
+from relay.switch import Listener
+
+KEPT_STRANGERS: Final = 512
+"""Validators in no transaction that the next process gets, those that came last: the honest ones
+of a busy second. More would keep everybody waiting, 0.5 ms each."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+async def run(
+    plan: Plan,
+    reread: Callable[[], Plan],
+    manager: Manager,
+    store: DescriptorStore,
+    found: Given,
+    listeners: list[Listener],
+    report: Reporter,
+) -> None:
+    """Serve until SIGTERM or SIGINT. SIGHUP: go by the plan that `reread` gives.
+
+    A second signal to stop kills. `listeners` are those of `plan`, `found` what is left of what
+    was handed over.
+    """
+    stopped_by = signal.SIGTERM
+    async with trio.open_nursery() as informing:
+        async with trio.open_nursery() as nursery:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                await store.forget(_outdated(found))
+                relay = Relay(plan, listeners, report)
+                _take_over(relay, found)
+                nursery.start_soon(relay.run)
+                await _keep(listeners, found.numbers, store)
+                _log.info(
+                    "relay up",
+                    agents=[str(address) for address in relay.agents],
+                    validators=[str(address) for address in relay.validators],
+                )
+                await informing.start(oversee, relay)
+                await manager.tell(ready(relay.status))
+                informing.start_soon(
+                    manager.keep_informed, partial(_status, relay), relay.switch.works
+                )
+                async for number in signals:
+                    if number != signal.SIGHUP:
+                        stopped_by = signal.Signals(number)
+                        break
+                    await manager.tell(reloading(time.clock_gettime(time.CLOCK_MONOTONIC)))
+                    await _reload(relay, reread, found.numbers, store)
+                    await manager.tell(ready(relay.status))
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM is now
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            _log.info("relay stopping", signal=stopped_by.name)
+            await manager.tell(stopping())
+            if stopped_by is signal.SIGTERM and store.room:
+                await _hand_over(relay, store)
+            else:
+                relay.drain()
+        informing.cancel_scope.cancel()
+    _log.info("relay down")
+
+
+def _status(relay: Relay) -> str:
+    return relay.status
+
+
+def _outdated(found: Given) -> list[str]:
+    """Names of what is in the manager's store and is not to be there any longer."""
+    names = [f"{KEPT_LISTENER}{socket_number(x.fileno())}" for x in found.listeners]
+    return [*names, KEPT_STATE, KEPT_CONNECTION] if found.connections or found.state else names
+
+
+async def _keep(listeners: list[Listener], there: set[int], store: DescriptorStore) -> None:
+    """Have the manager keep them, but those that it has. Then who comes after a crash waits until
+    somebody accepts again."""
+    new = [x for x in listeners if socket_number(x.socket.fileno()) not in there]
+    there.update(socket_number(x.socket.fileno()) for x in new)
+    await store.keep([(listener_name(x), [x.socket.fileno()]) for x in new])
+
+
+def _shift() -> float:
+    """CLOCK_MONOTONIC's lead over Trio's clock."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC) - trio.current_time()
+
+
+# ---- from one process to the next ----------------------------------------------------------------
+
+
+def _take_over(relay: Relay, found: Given) -> None:
+    """What a relay before has left. If that cannot be read, all is closed, and agents and devices
+    try again."""
+    close_all(found.listeners)
+    if not found.state and not found.connections:
+        return
+    now = trio.current_time()
+    broker = relay.broker
+    try:
+        sockets = handover.restore(broker, found.state, now, _shift())
+    except handover.HandoverError as error:
+        _log.warning("nothing taken over", reason=str(error), connections=len(found.connections))
+        _cut(found)
+        return
+    here = {end: found.connections.pop(number, None) for end, number in sockets.items()}
+    for end, sock in here.items():
+        if sock is not None:
+            relay.switch.adopt(sock, end)
+    for end, sock in here.items():
+        if sock is not None:
+            continue
+        if isinstance(end, Link):
+            broker.link_gone(end, now)
+        else:
+            broker.validator_gone(end, now)
+    _cut(found)
+    relay.switch.adopt_limits()
+    plan = relay.plan
+    broker.adopt(plan.limits, plan.key, plan.agents, plan.trusted, now)
+    _log.info(
+        "relay taken over",
+        links=len(broker.links),
+        requests=len(broker.requests),
+        transactions=len(broker.transactions),
+        validators=broker.door.incomplete + broker.door.held,
+    )
+
+
+def _cut(found: Given) -> None:
+    """Connections of which nothing is known: the manager may still have them open, too."""
+    for sock in found.connections.values():
+        with sock:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # its other end was faster
+    found.connections.clear()
+
+
+async def _hand_over(relay: Relay, store: DescriptorStore) -> None:
+    """Leave everything to the next process, and stop at once."""
+    now = trio.current_time()
+    broker = relay.broker
+    broker.part(_strangers(relay, store.room), now)
+    descriptors = relay.switch.release(now)
+    sockets = {end: socket_number(descriptor) for end, descriptor in descriptors.items()}
+    state = os.memfd_create(KEPT_STATE)
+    with os.fdopen(state, "wb") as file:
+        file.write(handover.save(broker, sockets, now, _shift()))
+        file.flush()
+        # The state first: what does not get into the store after it has ended, then.
+        kept = [(KEPT_STATE, [state]), (KEPT_CONNECTION, list(descriptors.values()))]
+        if await store.keep(kept):
+            _log.info(
+                "relay handed over",
+                links=len(broker.links),
+                requests=len(broker.requests),
+                transactions=len(broker.transactions),
+                validators=broker.door.incomplete + broker.door.held,
+            )
+
+
+def _strangers(relay: Relay, room: int) -> int:
+    """How many of them there is room for beside those that matter more."""
+    others = len(relay.listeners) + len(relay.broker.links) + len(relay.broker.transactions) + 1
+    return max(0, min(KEPT_STRANGERS, room - others))
+
+
+# ---- another configuration -----------------------------------------------------------------------
+
+
+async def _reload(
+    relay: Relay, reread: Callable[[], Plan], there: set[int], store: DescriptorStore
+) -> None:
+    """Go by the new configuration, dropping nothing that it allows. One that is no good changes
+    nothing."""
+    try:
+        plan = reread()
+        ours = Given(listeners=[each.socket for each in relay.listeners])
+        listeners = open_listeners(plan, ours)
+    except ConfigError as error:
+        reason = "; ".join(str(error).splitlines())
+        _log.error("configuration refused", reason=reason, advice="it stays as it was")
+        return
+    gone = [each for each in relay.listeners if each.socket in ours.listeners]
+    names = [listener_name(each) for each in gone]
+    log_stays = plan.log == relay.plan.log
+    relay.plan, relay.listeners = replace(plan, log=relay.plan.log), listeners
+    for each in gone:
+        relay.switch.leave(each)
+    for each in listeners:
+        relay.switch.listen(each)
+    broker = relay.broker
+    broker.adopt(plan.limits, plan.key, plan.agents, plan.trusted, trio.current_time())
+    relay.switch.adopt_limits()
+    relay.switch.wake()
+    await store.forget(names)
+    await _keep(listeners, there, store)
+    _log.info(
+        "configuration adopted",
+        agents=[str(address) for address in relay.agents],
+        validators=[str(address) for address in relay.validators],
+        keys=len(plan.agents),
+    )
+    if not log_stays:
+        _log.warning("restart needed", keys=["log"])

@@ -46,8 +46,8 @@ def hand_over(relay: PureRelay, ends: list[AgentEnd | ValidatorEnd]) -> None:
     """The same relay with another broker, which knows the first one only by what that has left."""
     old = relay.broker
     sockets: dict[Link | Validator, int] = {}
-    for number, end in enumerate(ends):
-        sockets[end.link if isinstance(end, AgentEnd) else end.end] = number
+    for number, each in enumerate(ends):
+        sockets[each.link if isinstance(each, AgentEnd) else each.end] = number
     data = handover.save(old, sockets, relay.now, SHIFT)
     relay.broker = Broker(old.limits, KEY, relay.agents, lambda: 0.0)
     relay._seen.clear()

@@ -5,15 +5,23 @@ for a stranger.
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
+from socket import socket
+from types import MappingProxyType
 from typing import Final
 
 import trio
 
 from daemons.connections import serve_connections
 from daemons.exposition import CONTENT_TYPE
+from daemons.unix_listener import ListenError, unix_listener
+from protocol.address import TcpAddress, UnixAddress
 
+MODE: Final = 0o660
+"""Of a Unix socket: its group may read the figures."""
 MAX_HEAD: Final = 8 * 1024
 """Bytes of a request: Prometheus sends some 300."""
 MOST_CONNECTIONS: Final = 4
@@ -24,6 +32,28 @@ PATIENCE: Final = 5.0
 Page = Callable[[], Awaitable[bytes]]
 
 _END: Final = b"\r\n\r\n"
+
+
+@asynccontextmanager
+async def metrics_listener(
+    address: UnixAddress | TcpAddress | None, given: Mapping[Path, socket] = MappingProxyType({})
+) -> AsyncIterator[trio.SocketListener | None]:
+    """None where nobody wants metrics. `given` are sockets that somebody else listens on already,
+    by path. Raises ListenError."""
+    match address:
+        case None:
+            yield None
+        case UnixAddress(path):
+            async with unix_listener(Path(path), MODE, given.get(Path(path))) as listener:
+                yield listener
+        case TcpAddress(host, port):
+            try:
+                (tcp,) = await trio.open_tcp_listeners(port, host=host)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ListenError(f"metrics.listen: tcp:{address}: {reason}") from None
+            async with tcp:
+                yield tcp
 
 
 async def serve_metrics(listener: trio.SocketListener, page: Page) -> None:

@@ -11,6 +11,8 @@ from typing import Final
 from pam_agent.conversation import ENDINGS
 from pam_agent.explanations import ENROLMENTS, SIGN_ONS, Explanation
 from pam_agent.outcomes import result_of
+from relay.explanations import REQUESTS
+from relay.explanations import Explanation as RelayExplanation
 
 PAGE: Final = Path(__file__).parent / "outcomes.md"
 
@@ -28,6 +30,18 @@ use for its part (`relay/outcomes.py`); a relay never knows more than that a dev
 hung up.
 
 This page is made from the code by `make reference`.
+"""
+
+
+AT_A_RELAY: Final = """\
+## Requests at a relay
+
+A sign-on or an enrolment is a request at each of the agent's relays, and each request ends with one
+of these words: it is the `outcome` of `request ended` in the relay's log and of
+`bartizan_relay_requests_total` in its metrics, and `bartizan-relay why SIGN-ON-ID` says it. The
+third column has what the agent may say of a sign-on under the same id. After some ends the agent
+queues the request again while there is time: then it is another request with the same id, `why`
+tells of both, and the last one counts.
 """
 
 
@@ -50,6 +64,10 @@ def page() -> str:
             *table(("outcome", "what it means", "what to do", "the relay")),
             *enrolments,
             "",
+            AT_A_RELAY,
+            *table(("outcome", "what it means", "what the agent says", "what to do")),
+            *(request_row(outcome.value, explained) for outcome, explained in REQUESTS.items()),
+            "",
         ]
     )
 
@@ -64,6 +82,11 @@ def row(word: str, explained: Explanation, *between: str) -> str:
     relay = ", ".join(f"`{each}`" for each in sorted(set(explained.relay)))
     cells = (f"`{word}`", explained.meaning, *between, explained.advice, relay or "no request")
     return f"| {' | '.join(cell or '(nothing)' for cell in cells)} |"
+
+
+def request_row(word: str, explained: RelayExplanation) -> str:
+    says = ", ".join(f"`{each}`" for each in explained.agent) or "(it queued it again)"
+    return f"| `{word}` | {explained.meaning} | {says} | {explained.advice} |"
 
 
 def main() -> int:

@@ -1,19 +1,17 @@
 """shell. The agent's parts put together: its store, its links, its two sockets, until cancelled."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from socket import socket
-from typing import Final
 
 import structlog
 import trio
 
 from daemons.connections import serve_connections
-from daemons.metrics_page import serve_metrics
-from daemons.unix_listener import ListenError, unix_listener
+from daemons.metrics_page import metrics_listener, serve_metrics
+from daemons.unix_listener import unix_listener
 from pam_agent import local_socket
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin
@@ -23,10 +21,6 @@ from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
 from pam_agent.settings import Config
 from pam_agent.troubles import Troubles
-from protocol.address import TcpAddress, UnixAddress
-
-METRICS_MODE: Final = 0o660
-"""Of the metrics' Unix socket: its group may read them."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -54,7 +48,7 @@ async def serve(
     async with (
         Accounts.open(config.state, time.time()) as accounts,
         unix_listener(config.socket, local_socket.MODE, given.get(config.socket)) as listener,
-        _metrics_listener(config.metrics, given) as metrics_listener,
+        metrics_listener(config.metrics, given) as listens_for_metrics,
     ):
         identity = await accounts.identity()
         async with trio.open_nursery() as nursery:
@@ -66,30 +60,9 @@ async def serve(
             await nursery.start(admin.serve, config.admin_socket, given.get(config.admin_socket))
             # One more than may wait, so that the one too many is told so.
             nursery.start_soon(serve_connections, listener, agent.serve_one, MAX_SIGN_ONS + 1)
-            if metrics_listener is not None:
+            if listens_for_metrics is not None:
                 page = Metrics(agent, dropped, release).page
-                nursery.start_soon(serve_metrics, metrics_listener, page)
+                nursery.start_soon(serve_metrics, listens_for_metrics, page)
             relays = [str(link.address) for link in agent.host.links]
             _log.info("agent up", host=config.host, relays=relays)
             task_status.started(agent)
-
-
-@asynccontextmanager
-async def _metrics_listener(
-    address: UnixAddress | TcpAddress | None, given: Mapping[Path, socket]
-) -> AsyncIterator[trio.SocketListener | None]:
-    """None where nobody wants metrics. Raises ListenError."""
-    match address:
-        case None:
-            yield None
-        case UnixAddress(path):
-            async with unix_listener(Path(path), METRICS_MODE, given.get(Path(path))) as listener:
-                yield listener
-        case TcpAddress(host, port):
-            try:
-                (tcp,) = await trio.open_tcp_listeners(port, host=host)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise ListenError(f"metrics.listen: tcp:{address}: {reason}") from None
-            async with tcp:
-                yield tcp

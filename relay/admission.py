@@ -85,6 +85,10 @@ class Accounts:
         account.enter(now)
         return account
 
+    def known(self) -> list[tuple[bytes, Account]]:
+        """All of now."""
+        return list(self._accounts.items())
+
     def _make_room(self, now: float) -> None:
         """A settled one goes first, then the one that was entered longest ago."""
         for key in islice(self._accounts, LOOKED_AT):
@@ -161,6 +165,16 @@ class Admission:
     def __len__(self) -> int:
         """Sources and networks that are known."""
         return len(self._sources) + len(self._networks)
+
+    def known_sources(self) -> list[tuple[bytes, Account]]:
+        return self._sources.known()
+
+    def known_networks(self) -> list[tuple[bytes, Account]]:
+        return self._networks.known()
+
+    def is_crowded(self, now: float) -> bool:
+        """Whether who owes anything is refused."""
+        return self._crowd.is_full(now)
 
     def admit(self, peer: Peer, now: float) -> Visit | None:
         """None if it is refused: that costs it nothing, and the relay next to nothing."""

@@ -61,6 +61,10 @@ class Floods:
                 window.first = peer
         return False
 
+    def untold(self) -> dict[Kind, int]:
+        """What was counted, and is not told of yet."""
+        return {kind: window.count for kind, window in self._windows.items()}
+
     def next(self) -> float:
         """When to call `tell` again at the latest, or infinity."""
         for window in self._windows.values():

@@ -66,18 +66,23 @@ def load_private_key(path: Path) -> X25519PrivateKey:
 def load_agents(path: Path) -> dict[bytes, str]:
     """Agents' link public keys and names: a line `BASE64 NAME` each. Raises KeyFileError."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise KeyFileError(f"{path}: cannot read the agents' keys: {error.strerror}") from None
+    return parse_agents(text, path)
+
+
+def parse_agents(text: str, path: Path) -> dict[bytes, str]:
+    """What is or will be in the file at `path`. Raises KeyFileError."""
     agents: dict[bytes, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.split("#")[0].split()
         if not words:
             continue
         where = f"{path}, line {number}"
         try:
-            text, name = words
-            key = decode_key(text)
+            encoded, name = words
+            key = decode_key(encoded)
         except ValueError:
             raise KeyFileError(
                 f"{where}: expected `KEY NAME`, as `bartizan-agent link-key` prints it"

@@ -1,0 +1,67 @@
+"""pure. What ended since the relay started: every outcome counted, the last requests remembered.
+
+It is for an operator's question, and the log is what lasts: so there is a bound, and the answer
+says when it may have been reached. Strangers' ends that floods have not told of yet are not in it;
+`relay.standing` adds them.
+"""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Final
+
+from relay.records import LinkEnded, NoDescriptor, Record, Repeated, RequestEnded, ValidatorEnded
+
+MAX_REMEMBERED: Final = 10_000
+"""Ended requests: some 6 MiB, and at a hundred sign-ons a second nearly two minutes. A relay with
+one a second knows three hours."""
+
+
+class Tally:
+    """Words are those of relay.outcomes, by what ended."""
+
+    __slots__ = ("_ended", "forgotten", "links", "no_descriptor", "requests", "validators")
+
+    def __init__(self) -> None:
+        self.requests: Final[Counter[str]] = Counter()
+        self.validators: Final[Counter[str]] = Counter()
+        self.links: Final[Counter[str]] = Counter()
+        self.no_descriptor = 0
+        """How often a connection found no descriptor."""
+        self.forgotten = 0
+        """Ended requests that were remembered and no longer are."""
+        self._ended: Final[deque[RequestEnded]] = deque()
+
+    def note(self, records: Sequence[Record], now: float) -> None:
+        """`now` in Unix seconds: when they ended."""
+        for record in records:
+            if isinstance(record, RequestEnded):
+                self.requests[record.outcome.value] += 1
+                record.time = now
+                self._ended.append(record)
+            elif isinstance(record, ValidatorEnded):
+                self.validators[record.outcome.value] += 1
+            elif isinstance(record, LinkEnded):
+                self.links[record.outcome.value] += 1
+            elif isinstance(record, Repeated):
+                self._note_repeated(record)
+            elif isinstance(record, NoDescriptor):
+                self.no_descriptor += 1
+        while len(self._ended) > MAX_REMEMBERED:
+            self._ended.popleft()
+            self.forgotten += 1
+
+    def _note_repeated(self, record: Repeated) -> None:
+        if not record.outcome:
+            self.no_descriptor += record.count
+        elif record.what == "link ended":
+            self.links[record.outcome] += record.count
+        else:
+            self.validators[record.outcome] += record.count
+
+    @property
+    def remembered(self) -> int:
+        return len(self._ended)
+
+    def find(self, sign_on_id: str) -> list[RequestEnded]:
+        """All that are remembered of it, in order: an agent may queue a sign-on again."""
+        return [record for record in self._ended if record.sign_on_id == sign_on_id]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import atheris
 
-INSTRUMENTED = ("protocol", "relay", "pam_agent", "validator", "tests")
+INSTRUMENTED = ("protocol", "relay", "pam_agent", "daemons", "validator", "tests")
 """Whole packages; atheris cannot be told less."""
 OF_THE_TESTS = ("tests.fuzz.plain_msgpack", "tests.protocol.independent")
 """The rest of the tests is no code that is fuzzed, and would cost half of all the time."""

@@ -43,7 +43,7 @@ def strict_data(requests: Requests, link: Any, number: int, frame: bytes, now: f
 
 FAULTS: dict[str, tuple[object, object]] = {
     "address": ("protocol.address.MAX_PORT", 99999),
-    "admin_wire": ("pam_agent.admin_wire._decode", lambda line, decoder: decoder.decode(line)),
+    "admin_wire": ("pam_agent.admin_wire.decode_line", lambda line, decoder: decoder.decode(line)),
     "agent_decision": ("protocol.keys.equal", yes),
     "agent_enrolment": ("protocol.enrolment.MAX_DEVICE_NAME", 10),
     "agent_h1": ("protocol.keys.equal", yes),

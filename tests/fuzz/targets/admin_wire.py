@@ -1,6 +1,7 @@
 """pure. The lines of the agent's admin socket, as the daemon and as the command line read them."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from daemons.lines import MAX_LINE, AdminWireError, Done, Refused, encode_line
 from pam_agent.admin_wire import (
@@ -8,28 +9,37 @@ from pam_agent.admin_wire import (
     Enroll,
     LinkKey,
     ListAccounts,
+    RelayStatus,
+    Reply,
+    Request,
     Revoke,
     ShowLinkKey,
+    ShowStatus,
+    Status,
+    Unknown,
+    Why,
     decode_reply,
     decode_request,
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
+from pam_agent.sign_ons import Story
+from pam_agent.troubles import Trouble
 from tests.fuzz.script import Script
 
-REQUESTS = (ListAccounts, Revoke, Enroll, ShowLinkKey)
-REPLIES = (DeviceLine, LinkKey, Offered, Compare, Enrolled, Failed, Done, Refused)
+SIGN_ON_ID = "abcdefghijk27"
+COUNTS = {"signed-on": 1, "expired": 0}
 
 
 def once(data: bytes) -> None:
     """u8 request or reply | one line."""
     script = Script(data)
-    decode, kinds = script.choose(((decode_request, REQUESTS), (decode_reply, REPLIES)))
+    decode, kinds = script.choose(((decode_request, Request), (decode_reply, Reply)))
     line = script.rest()
     try:
         message = decode(line)
     except AdminWireError:
         return
-    assert type(message) in kinds
+    assert type(message) in get_args(kinds)
     assert line.endswith(b"\n")
     assert len(line) <= MAX_LINE
     again = encode_line(message)
@@ -42,7 +52,7 @@ def once(data: bytes) -> None:
 
 def seeds() -> Iterator[bytes]:
     requests = (ListAccounts(), Revoke("anna", None), Revoke("anna", 2**63 - 1), Enroll("anna"))
-    for request in (*requests, ShowLinkKey()):
+    for request in (*requests, ShowLinkKey(), ShowStatus(), Why(SIGN_ON_ID)):
         yield b"\0" + encode_line(request)
     replies = (
         DeviceLine("anna", 1, "phone", "active", 0, 1_800_000_000, 0),
@@ -51,6 +61,11 @@ def seeds() -> Iterator[bytes]:
         Compare("phone", "123456"),
         Enrolled("phone"),
         *map(Failed, EnrolmentFailure),
+        Status("1.0", "h", 0.5, 1, 2, 3, 4, COUNTS, COUNTS, 5, COUNTS, "/store", 6, "", ""),
+        RelayStatus("tcp:relay:4816", False, 1.5, 0, 2, "refused"),
+        Trouble(1.5, "warning", "relay lost: why silent"),
+        Story("sign-on", SIGN_ON_ID, "expired", "", "anna", 1.5, {"queued": 0.5}, COUNTS),
+        Unknown(1.5, 100),
         Done(),
         Refused("no such account"),
     )

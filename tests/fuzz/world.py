@@ -6,6 +6,7 @@ waits while its peer does not take it, and who has ended hears nothing more.
 
 import functools
 import math
+from ipaddress import ip_network
 
 from protocol import messages
 from protocol.agent_auth import AgentHandshake, public_bytes
@@ -35,6 +36,9 @@ TRUSTED = frozenset({UID, OTHER_UID})
 SHARD = 7
 TAGS = tuple(bytes((letter,)) * 16 for letter in b"abcd")
 SIGN_ON_ID = b"sign-on1"
+PROXY = bytes((198, 51, 100, 7))
+"""The address that all validators come from, and behind a listener's proxy that of the proxy."""
+PROXIES = (ip_network("198.51.100.0/24"),)
 _INCOMPLETE = (ValidatorState.PREFACE, ValidatorState.AUTH_VALIDATE)
 _PAIRED, _ENDED = ValidatorState.PAIRED, ValidatorState.ENDED
 _LINK_ENDED = LinkState.ENDED
@@ -102,9 +106,10 @@ class World:
         """An attached link."""
         return self.link(uid, hello() + b"".join(requests))
 
-    def validator(self, said: bytes = b"") -> Validator:
-        peer = Peer(bytes((198, 51, 100, 7)), len(self.ends))
-        validator = self.broker.validator_opened(peer, self.now)
+    def validator(self, said: bytes = b"", *, proxied: bool = False) -> Validator:
+        """`proxied`: one of a listener's proxies connects, and has yet to say for whom."""
+        peer = Peer(PROXY, len(self.ends))
+        validator = self.broker.validator_opened(peer, self.now, PROXIES if proxied else ())
         assert validator is not None
         self._there_is(validator, said)
         return validator

@@ -1,6 +1,7 @@
 """pure. A stranger at the relay's door: any bytes, cut anywhere, and the agent's answers."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from protocol.frames import encode_frame
 from protocol.limits import MAX_FRAME, MAX_TRANSACTION_FRAMES
@@ -8,11 +9,12 @@ from protocol.messages import Close, CloseReason, Data, Message, Paired, Reject
 from relay.ends import Link, Validator
 from relay.limits import Limits
 from tests.fuzz.script import Script, lengths, script
-from tests.fuzz.world import TAGS, World, opening, request, stream
+from tests.fuzz.world import PROXY, TAGS, World, opening, request, stream
+from tests.relay import plain_proxy
 
 LIMITS = Limits(incomplete=4, held=4, transactions=1)
 LONGEST = 640
-NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER = range(5)
+NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER, PROXIED = range(6)
 ANSWER = b"a" * 80
 ANSWERS: tuple[tuple[Message, ...], ...] = (
     (),
@@ -36,20 +38,20 @@ def once(data: bytes) -> None:
 def play(world: World, data: bytes, in_pieces: bool) -> bool:
     """Whether the input asks for its stream in pieces, too."""
     instructions = Script(data)
-    scene = instructions.number() % 5
+    scene = instructions.number() % 6
     answer = instructions.choose(MIXED)
     pause = instructions.choose(PAUSES)
     at_a_time, cut = divmod(instructions.number(), 2)
     first = 4 * instructions.number()
     said = instructions.rest()
     waiting = request(1, TAGS[0], TAGS[1])
-    agent = world.agent(waiting) if scene in (ONE_WAITS, FULL) else world.agent()
+    agent = world.agent(waiting) if scene in (ONE_WAITS, FULL, PROXIED) else world.agent()
     if scene == FULL:
         world.feed(agent, request(2, TAGS[2]))
         world.validator(opening(TAGS[2]))
     if scene == DRAINING:
         world.broker.drain()
-    validator = world.validator()
+    validator = world.validator(proxied=scene == PROXIED)
     if in_pieces:
         world.pieces[validator] = lengths(1 + at_a_time)
     world.feed(validator, said[:first])
@@ -60,6 +62,8 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     world.wait(pause)
     world.feed(validator, said[first:])
     forwarded(world, agent, validator, said)
+    if scene == PROXIED:
+        named(world, agent, said)
     world.wait(pause)
     world.leave(validator)
     world.finish()
@@ -78,6 +82,17 @@ def forwarded(world: World, agent: Link, validator: Validator, said: bytes) -> N
     assert world.frames(validator) in ([], [ANSWER])
 
 
+def named(world: World, agent: Link, said: bytes) -> None:
+    """Whom the agent is told of is whom the proxy's header names, and nobody without a header."""
+    for message in world.received(agent):
+        if isinstance(message, Paired):
+            header = plain_proxy.read(said)
+            assert not isinstance(header, str)
+            host = ip_address(header[1] or PROXY)
+            mapped = getattr(host, "ipv4_mapped", None)
+            assert ip_address(message.address.rpartition(":")[0].strip("[]")) in (host, mapped)
+
+
 def seeds() -> Iterator[bytes]:
     for scene in (NOTHING_WAITS, ONE_WAITS, FULL, DRAINING, COMES_LATER):
         for answer in range(len(MIXED)):
@@ -88,5 +103,13 @@ def seeds() -> Iterator[bytes]:
     yield script(ONE_WAITS, 0, 0, 91, 200) + opening(TAGS[1]) + encode_frame(bytes(MAX_FRAME)) * 9
     yield script(ONE_WAITS, 1, 2, 3, 7) + opening(TAGS[3]) + encode_frame(b"h" * 80)
     yield script(ONE_WAITS, 1, 2, 3, 7) + opening(TAGS[0]) + b"\0\0"
+    headers = (
+        plain_proxy.header("192.0.2.9", 51000),
+        plain_proxy.header("2001:db8::9", 1),
+        plain_proxy.local(),
+        plain_proxy.raw(plain_proxy.PROXY, plain_proxy.UDP4, bytes(12)),
+    )
+    for said in headers:
+        yield script(PROXIED, 1, 1, 3, 7) + said + opening(TAGS[0]) + encode_frame(b"h" * 80)
     yield script(ONE_WAITS, 1, 3, 3, 1) + opening(TAGS[0])[:20]
     yield script(ONE_WAITS, 1, 0, 3, 7) + b"GET / HTTP/1.1\r\n\r\n"

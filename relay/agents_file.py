@@ -30,7 +30,9 @@ def remove(path: Path, name: str) -> str:
         known = {own: encode_key(key) for key, own in parse_agents(text, path).items()}
         named = [(own, key) for own, key in known.items() if name in (own, key)]
         if not named:
-            raise KeyFileError(f"{path}: no agent {name} there; known are {', '.join(known)}")
+            raise KeyFileError(
+                f"{path}: no agent {name} there; known are {', '.join(known) or 'none'}"
+            )
         ((_, key),) = named
         lines = text.splitlines(keepends=True)
         _replace(path, "".join(line for line in lines if line.split("#")[0].split()[:1] != [key]))

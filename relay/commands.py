@@ -41,6 +41,7 @@ from relay.admin_wire import Probe as AskProbe
 from relay.keys import KeyFileError, encode_key, load_agents
 from relay.probe import Probe, ProbeError
 from relay.report import is_well, span, status_lines, story_lines
+from relay.top import watch
 
 EXIT_NOT_DONE: Final = 1
 EXIT_CONFIG: Final = 2
@@ -256,4 +257,20 @@ def _reloaded(file: Path | None) -> str:
     return "the relay has been told, and its log says how it took it"
 
 
-COMMANDS: Final = (status, why, drain, probe, agents)
+@click.command()
+@click.option("--once", is_flag=True, help="Show it once, as text, and end.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.2, 60),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@config_option
+def top(once: bool, interval: float, file: Path | None) -> None:
+    """Watch the relay: what waits and runs, outcomes per minute, who is refused, every agent."""
+    with errors():
+        watch(lambda: list(ask(file, ShowStatus())), interval, once=once)
+
+
+COMMANDS: Final = (status, why, drain, probe, agents, top)

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from protocol.frames import encode_frame
+from protocol.limits import MAX_REJECTS, MAX_TRANSACTION_FRAMES
 from protocol.messages import (
     AuthRequest,
     Close,
@@ -16,6 +17,7 @@ from protocol.messages import (
     Paired,
     Refused,
     RefusedReason,
+    Reject,
 )
 from relay import handover
 from relay.broker import Broker
@@ -211,3 +213,55 @@ def test_links_that_are_not_attached_and_the_oldest_strangers_go() -> None:
     relay.broker.part(9, relay.now)
     assert last.open
     assert math.isinf(relay.broker._floods.next())
+
+
+# ---- what is counted -----------------------------------------------------------------------------
+
+
+def test_who_has_been_answered_is_no_stranger_to_the_next_process_either() -> None:
+    relay = PureRelay()
+    agent = relay.agent()
+    agent.queue(TAG)
+    user = relay.validator(asking_for(TAG))
+    agent.send(Data(1, b"an answer"))
+    hand_over(relay, [agent, user])
+    assert user.received() == [b"an answer"]
+    agent.send(Reject(1))
+    assert user.reset, "at once: its moment is for those who were told nothing"
+
+
+def test_frames_are_counted_on() -> None:
+    relay = PureRelay()
+    agent = relay.agent()
+    agent.queue(TAG)
+    user = relay.validator(asking_for(TAG))
+    for _ in range(MAX_TRANSACTION_FRAMES):
+        user.feed(encode_frame(b"v"))
+    agent.received()
+    hand_over(relay, [agent, user])
+    user.feed(encode_frame(b"one too many"))
+    assert agent.received() == [Close(1, CloseReason.LIMIT)]
+
+    agent.queue(OTHER, number=2)
+    user = relay.validator(asking_for(OTHER))
+    agent.send(*[Data(2, b"a")] * MAX_TRANSACTION_FRAMES)
+    held = [ValidatorEnd(relay, end) for end in relay.broker.door]
+    agent.received()
+    hand_over(relay, [agent, user, *held])
+    agent.send(Data(2, b"one too many"))
+    assert agent.received() == [Close(2, CloseReason.LIMIT)]
+
+
+def test_rejects_are_counted_on() -> None:
+    relay = PureRelay(held=100)
+    agent = relay.agent()
+    agent.queue(TAG)
+    for _ in range(MAX_REJECTS):
+        relay.validator(asking_for(TAG))
+        agent.send(Reject(1))
+    user = relay.validator(asking_for(TAG))
+    agent.received()
+    held = [ValidatorEnd(relay, end) for end in relay.broker.door]
+    hand_over(relay, [agent, user, *held])
+    agent.send(Reject(1))
+    assert agent.received() == [Close(1, CloseReason.LIMIT)]

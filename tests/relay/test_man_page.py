@@ -9,10 +9,12 @@ from typing import Final
 import msgspec
 import pytest
 
-from relay.config import AgentsListener, Config, Log, ValidatorsListener
+from relay.cli import main
+from relay.config import AgentsListener, Config, Log, Metrics, ValidatorsListener
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.socket_options import SocketOptions
+from relay.tally import MAX_REMEMBERED
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "man" / "bartizan-relay.8"
 
@@ -33,6 +35,7 @@ def section(title: str) -> dict[str, str]:
         ("[[agents]]", AgentsListener),
         ("[[validators]]", ValidatorsListener),
         ("[log]", Log),
+        ("[metrics]", Metrics),
         ("[limits]", Limits),
         ("[sockets]", SocketOptions),
     ],
@@ -42,7 +45,7 @@ def test_every_key_of_a_table_is_there(title: str, struct: type[msgspec.Struct])
 
 
 def test_every_other_key_is_there() -> None:
-    tables = {"agents", "validators", "limits", "sockets", "log"}
+    tables = {"agents", "validators", "limits", "sockets", "log", "metrics"}
     assert set(section("CONFIGURATION")) == set(Config.__struct_fields__) - tables
 
 
@@ -71,6 +74,20 @@ def test_every_outcome_is_explained(
     title: str, words: type[RequestOutcome | ValidatorOutcome | LinkOutcome]
 ) -> None:
     assert list(section(title)) == [word.value for word in words]
+
+
+def test_every_command_is_there() -> None:
+    known = set(main.commands) - {"agents"}
+    known |= {f"agents {name}" for name in main.commands["agents"].commands}  # type: ignore[attr-defined]
+    said = {
+        re.sub(r'\.B[I]? "?([a-z -]+?)"?( "?[A-Z].*)?$', r"\1", tag) for tag in section("COMMANDS")
+    }
+    assert {each.partition('"')[0].strip() for each in said} == known
+
+
+def test_the_number_that_is_remembered_is_the_real_one() -> None:
+    [why] = [text for tag, text in section("COMMANDS").items() if "why" in tag]
+    assert f"last {MAX_REMEMBERED:,} requests" in why
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="no groff here")

@@ -42,6 +42,9 @@ KEPT_STRANGERS: Final = 512
 """Validators in no transaction that the next process gets, those that came last: the honest ones
 of a busy second. More would keep everybody waiting, 0.5 ms each."""
 
+NEED_A_RESTART: Final = ("log", "admin_socket", "metrics")
+"""Fields of the plan that a new configuration does not change while the relay runs."""
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
@@ -219,8 +222,9 @@ async def _reload(
         return
     gone = [each for each in relay.listeners if each.socket in ours.listeners]
     names = [listener_name(each) for each in gone]
-    log_stays = plan.log == relay.plan.log
-    relay.plan, relay.listeners = replace(plan, log=relay.plan.log), listeners
+    old = {key: getattr(relay.plan, key) for key in NEED_A_RESTART}
+    later = [key for key in NEED_A_RESTART if getattr(plan, key) != old[key]]
+    relay.plan, relay.listeners = replace(plan, **old), listeners
     for each in gone:
         relay.switch.leave(each)
     for each in listeners:
@@ -237,5 +241,5 @@ async def _reload(
         validators=[str(address) for address in relay.validators],
         keys=len(plan.agents),
     )
-    if not log_stays:
-        _log.warning("restart needed", keys=["log"])
+    if later:
+        _log.warning("restart needed", keys=later)

@@ -57,8 +57,13 @@ def read_data(body: bytes) -> tuple[int, bytes] | None:
         if form is None:
             return None
         size, least = form
-        request, at = int.from_bytes(body[3 : 3 + size], "big"), 3 + size
-        if request < least or at + 2 > len(body):
+        at = 3 + size
+        if at + 2 > len(body):
+            return None
+        request = 0
+        for place in range(3, at):
+            request = request << 8 | body[place]
+        if request < least:
             return None
     length, start = body[at + 1], at + 2
     if body[at] == _BIN_16 and start < len(body):

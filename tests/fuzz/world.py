@@ -37,7 +37,7 @@ SHARD = 7
 TAGS = tuple(bytes((letter,)) * 16 for letter in b"abcd")
 SIGN_ON_ID = b"sign-on1"
 PROXY = bytes((198, 51, 100, 7))
-"""The address that all validators come from, and behind a listener's proxy that of the proxy."""
+"""The address that all strangers come from, and behind a listener's proxy that of the proxy."""
 PROXIES = (ip_network("198.51.100.0/24"),)
 _INCOMPLETE = (ValidatorState.PREFACE, ValidatorState.AUTH_VALIDATE)
 _PAIRED, _ENDED = ValidatorState.PAIRED, ValidatorState.ENDED
@@ -94,10 +94,11 @@ class World:
 
     # ---- what happens ----------------------------------------------------------------------------
 
-    def link(self, uid: int | None, said: bytes = b"") -> Link:
-        """None comes by TCP."""
-        peer = Peer(bytes((192, 0, 2, 1)), 999) if uid is None else uid
-        link = self.broker.link_opened(peer, TRUSTED, self.now)
+    def link(self, uid: int | None, said: bytes = b"", *, proxied: bool = False) -> Link:
+        """None comes by TCP, `proxied` by way of one of the listener's proxies."""
+        peer = Peer(PROXY, 999) if uid is None else uid
+        proxies = PROXIES if proxied else ()
+        link = self.broker.link_opened(peer, TRUSTED, self.now, proxies)
         assert link is not None
         self._there_is(link, said)
         return link

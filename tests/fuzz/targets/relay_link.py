@@ -38,10 +38,11 @@ from tests.fuzz.world import (
     stream,
 )
 from tests.protocol.low_order import LOW_ORDER_POINTS
+from tests.relay import plain_proxy
 
 LIMITS = Limits(requests=4, requests_per_agent=3, link_buffer=512)
 LONGEST = 640
-UNIX, TCP, STRANGE, UP, PROVED = range(5)
+UNIX, TCP, STRANGE, UP, PROVED, PROXIED = range(6)
 PAUSES = (0.0, 1.0, 20.0, 60.0)
 H1 = encode_frame(b"h" * 80)
 
@@ -58,7 +59,7 @@ def once(data: bytes) -> None:
 def play(world: World, data: bytes, in_pieces: bool) -> bool:
     """Whether the input asks for its stream in pieces, too."""
     instructions = Script(data)
-    scene = instructions.number() % 5
+    scene = instructions.number() % 6
     pause = instructions.choose(PAUSES)
     at_a_time, cut = divmod(instructions.number(), 2)
     fewer, not_reading = divmod(instructions.number() % 8, 2)
@@ -66,8 +67,8 @@ def play(world: World, data: bytes, in_pieces: bool) -> bool:
     neighbour = world.agent(request(1, TAGS[3]), uid=OTHER_UID)
     for tag in TAGS[fewer:]:  # the last one is the neighbour's
         world.validator(opening(tag) + H1)
-    uid = {TCP: None, PROVED: None, STRANGE: STRANGER_UID}.get(scene, UID)
-    link = world.link(uid, hello() if scene == UP else b"")
+    uid = {TCP: None, PROVED: None, PROXIED: None, STRANGE: STRANGER_UID}.get(scene, UID)
+    link = world.link(uid, hello() if scene == UP else b"", proxied=scene == PROXIED)
     if scene == PROVED:
         prove(world, link)
     if not_reading:
@@ -120,6 +121,8 @@ def seeds() -> Iterator[bytes]:
     yield script(UP, 1, 1, 0) + hello()[6:]
     yield script(STRANGE, 0, 3, 0) + hello()
     by_key = encode_preface(SHARD) + stream(Hello(public_bytes(AGENT_KEY), bytes(16)))
+    for header in (plain_proxy.header("192.0.2.9", 51000), plain_proxy.local(), b"\r\n\r\n"):
+        yield script(PROXIED, 0, 9, 0) + header + by_key + stream(Attach(bytes(16)))
     for scene in (TCP, PROVED):
         yield script(scene, 0, 3, 0) + by_key + stream(Attach(bytes(16)))
     yield script(TCP, 2, 3, 0) + encode_preface(SHARD) + stream(Hello(b"\x09" * 32, bytes(16)))

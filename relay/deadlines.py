@@ -1,7 +1,7 @@
 """pure. Many things, each with at most one moment at which it must be looked at.
 
 Moments are kept in buckets of one step, so adding and removing cost a dictionary's operation. A
-thing that was removed leaves at most the number of its bucket behind, until the bucket's moment.
+thing that was removed leaves at most the number of its bucket behind, until nothing is before it.
 """
 
 import heapq
@@ -53,7 +53,10 @@ class Deadlines(Generic[T]):
         return due
 
     def next(self) -> float:
-        """The moment at which to call `due` again, or infinity."""
+        """The moment at which to call `due` again, or infinity. There is something then: to wake
+        for nothing costs more than many sign-ons that ended in time."""
+        while self._order and self._buckets[self._order[0]] is None:
+            del self._buckets[heapq.heappop(self._order)]
         return self._order[0] / self._per_second if self._order else math.inf
 
     def _bucket(self, when: float) -> int:

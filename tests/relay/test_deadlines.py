@@ -89,3 +89,16 @@ def test_coming_and_going_leaves_nothing_that_grows() -> None:
     assert len(deadlines._order) == len(deadlines._buckets) == 1
     assert deadlines.due(1.0) == []
     assert deadlines.next() == math.inf
+
+
+def test_nobody_wakes_for_what_was_removed() -> None:
+    deadlines: Deadlines[str] = Deadlines(100)
+    for thing, when in (("one", 1.0), ("two", 2.0), ("three", 3.0), ("four", 4.0)):
+        deadlines.add(thing, when)
+    for thing, when in (("one", 1.0), ("two", 2.0), ("four", 4.0)):
+        deadlines.remove(thing, when)
+    assert deadlines.next() == 3.0
+    deadlines.add("one", 1.0)
+    assert deadlines.next() == 1.0
+    assert deadlines.due(3.0) == ["one", "three"]
+    assert deadlines.next() == math.inf

@@ -23,6 +23,7 @@ from protocol.messages import (
     Close,
     CloseReason,
     Data,
+    Drain,
     Paired,
     Queued,
     Reject,
@@ -484,4 +485,26 @@ async def test_more_descriptors_than_there_is_room_for_cost_strangers_first(unit
         assert ended == ["reset"] * 3
         await agent.send_request(other(4), number=4)
         assert [type(await agent.receive()) for _ in range(2)] == [Queued, Paired]
+    await agent.stream.aclose()
+
+
+async def test_a_relay_that_is_drained_by_hand_ends_and_hands_nothing_over(unit: Unit) -> None:
+    admin = f"{unit.folder}/admin.sock"
+    unix = f'[[agents]]\nlisten = "unix:{unit.folder}/agents.sock"\n'
+    unit.configure(agents=f'admin_socket = "{admin}"\n{unix}')
+    await unit.start()
+    agent = await unit.attach()
+    await agent.queue(TAG)
+    assert unit.daemon is not None
+    process, unit.daemon = unit.daemon.process, None
+    async with connected(unit.validators, asking_for(TAG)) as user:
+        assert isinstance(await agent.receive(), Paired)
+        command = [PROGRAM, "drain", "--config", str(unit.file)]
+        async with trio.open_nursery() as asking:
+            asking.start_soon(trio.run_process, command)
+            assert await agent.receive() == Drain()
+            await agent.send(Data(1, b"receipt"), Close(1, CloseReason.DONE))
+            assert await user.receive() == b"receipt"
+            assert await process.wait() == 0
+    assert KEPT_STATE not in [name for name, _ in unit.manager.stored]
     await agent.stream.aclose()

@@ -85,9 +85,9 @@ class Accounts:
         account.enter(now)
         return account
 
-    def known(self) -> list[tuple[bytes, Account]]:
-        """All of now."""
-        return list(self._accounts.items())
+    def known(self) -> list[bytes]:
+        """The keys of all: they alone, since pairs would set the collector of garbage to work."""
+        return list(self._accounts)
 
     def _make_room(self, now: float) -> None:
         """A settled one goes first, then the one that was entered longest ago."""
@@ -166,11 +166,13 @@ class Admission:
         """Sources and networks that are known."""
         return len(self._sources) + len(self._networks)
 
-    def known_sources(self) -> list[tuple[bytes, Account]]:
-        return self._sources.known()
+    @property
+    def sources(self) -> Accounts:
+        return self._sources
 
-    def known_networks(self) -> list[tuple[bytes, Account]]:
-        return self._networks.known()
+    @property
+    def networks(self) -> Accounts:
+        return self._networks
 
     def is_crowded(self, now: float) -> bool:
         """Whether who owes anything is refused."""

@@ -103,14 +103,16 @@ class Sources:
     def count(self, now: float) -> Iterator[None]:
         """Counts, and yields after each portion."""
         for admission in (self._broker.door.admission, self._broker.links.admission):
-            for place, (key, account) in enumerate(admission.known_sources(), start=1):
-                if account.refuses(now):
+            for place, key in enumerate(admission.sources.known(), start=1):
+                account = admission.sources.find(key)
+                if account is not None and account.refuses(now):
                     self.refused += 1
                     self.by_network[network_text(_network(key))] += 1
                 if not place % PORTION:
                     yield
-            for place, (_, account) in enumerate(admission.known_networks(), start=1):
-                self.networks += account.refuses(now)
+            for place, key in enumerate(admission.networks.known(), start=1):
+                account = admission.networks.find(key)
+                self.networks += account is not None and account.refuses(now)
                 if not place % PORTION:
                     yield
 

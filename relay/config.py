@@ -26,7 +26,7 @@ DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
 DEFAULT_KEY: Final = Path("/etc/bartizan/relay.key")
 KEY_CREDENTIAL: Final = "relay.key"
 """The service manager's credential that takes the default's place (LoadCredential=)."""
-DEFAULT_ADMIN_SOCKET: Final = Path("/run/bartizan-relay/admin.sock")
+DEFAULT_ADMIN_SOCKET: Final = Path("/run/bartizan-relay/relay-admin.sock")
 AGENT_USER: Final = "bartizan-agent"
 """Whom the host's own agent runs as, where it comes from a package."""
 
@@ -85,7 +85,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The agents' public link keys, a line each; needed when agents attach by TCP."""
     admin_socket: str = ""
     """Where the other commands find the relay. It hears only root and the relay's own user. Empty:
-    admin.sock beside the first Unix socket for agents, else DEFAULT_ADMIN_SOCKET."""
+    relay-admin.sock beside the first Unix socket for agents, else DEFAULT_ADMIN_SOCKET."""
     limits: Limits = Limits()
     sockets: SocketOptions = SocketOptions()
     log: Log = Log()

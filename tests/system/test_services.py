@@ -39,6 +39,7 @@ async def test_both_are_up_and_linked_and_may_do_little(host: Machine) -> None:
         "bartizan-agent/admin.sock bartizan-agent 600",
         "bartizan-agent/pam.sock root 666",
         "bartizan-relay/agents.sock bartizan-relay 666",
+        "bartizan-relay/relay-admin.sock bartizan-relay 600",
         "bartizan-agent/ bartizan-agent 755",
         "bartizan-relay/ bartizan-relay 755",
     ]
@@ -75,6 +76,7 @@ async def test_an_agent_that_hangs_is_replaced(host: Machine) -> None:
 async def test_instances_beside_one_another(host: Machine) -> None:
     for name, port in (("one", 4901), ("two", 4902)):
         host.path(f"/etc/bartizan/relay-{name}.toml").write_text(
+            f'admin_socket = "/run/bartizan-relay/{name}-admin.sock"\n'
             f'[[agents]]\nlisten = "unix:/run/bartizan-relay/{name}.sock"\n'
             f'[[validators]]\nlisten = "tcp:[::]:{port}"\n'
         )

@@ -169,6 +169,6 @@ async def test_who_is_put_out_is_counted() -> None:
 
     thread = threading.Thread(target=put_out)
     thread.start()
-    came = await attack(Strangers("idle", 1), listener.port, HOST, 0.3, 5)
+    came = await attack(Strangers("idle", 1), listener.port, HOST, 1.5, 5)
     thread.join()
     assert (came.connected, came.put_out) == (5, 5)

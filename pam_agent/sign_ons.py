@@ -15,7 +15,7 @@ from msgspec import Struct
 from daemons.exposition import Histogram
 
 MAX_REMEMBERED: Final = 1000
-"""Ended ones: a few hundred KiB, and a busy host's half hour."""
+"""Ended ones: about 1.5 MiB, and a busy host's half hour."""
 REMEMBERED_SECONDS: Final = 3600.0
 """An administrator is asked about a sign-on of just now; the rest is in the log."""
 

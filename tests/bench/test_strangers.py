@@ -162,6 +162,7 @@ async def test_who_is_put_out_is_counted() -> None:
         with listener._socket as door:
             for _ in range(5):
                 connection, _address = door.accept()
+                connection.recv(1)  # one that has sent has seen that it is connected
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 connection.close()
@@ -169,6 +170,6 @@ async def test_who_is_put_out_is_counted() -> None:
 
     thread = threading.Thread(target=put_out)
     thread.start()
-    came = await attack(Strangers("idle", 1), listener.port, HOST, 1.5, 5)
+    came = await attack(Strangers("noise", 1), listener.port, HOST, 1.5, 5)
     thread.join()
     assert (came.connected, came.put_out) == (5, 5)

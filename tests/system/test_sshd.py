@@ -79,8 +79,7 @@ async def test_a_denial_refuses_and_says_so(site: Site, server: Sshd) -> None:
 async def test_ctrl_c_at_the_prompt_cancels(site: Site, server: Sshd) -> None:
     async with terminal(server.client(SESSION)) as screen:
         await site.passcode(screen)
-        await screen.type(CTRL_C)
-        await screen.ends()
+        await screen.leaves()
         await site.ended("cancelled")
     assert IN_SESSION not in screen.screen
 

@@ -30,8 +30,12 @@ from protocol.ratchet import Generation
 from protocol.signon import DeviceKeys
 from protocol.signon_messages import MAX_HOST, MAX_USER, enum_field
 from protocol.text import fit
+from validator.pin import SALT_LENGTH, Pad
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
+BEFORE_PINS: Final = 1
+"""The version without the fields 14 and 15; such a record is read, and written anew as the other
+one when next it is written."""
 DIGEST_LENGTH: Final = 16
 MAX_RECORD: Final = 2048
 """Bytes of a record's file: the largest texts and four relays come to about 900."""
@@ -62,7 +66,11 @@ class Record:
     """One enrolment: this device, for `user` at `host`. Secrets are not in repr.
 
     `static` is S_v (32 bytes, private), `rendezvous_root` K_rv (32). `enrolled_at` and `last_used`
-    in Unix seconds; `last_used` 0 is never. `relays` as `host:port`.
+    in Unix seconds; `last_used` 0 is never. `relays` as `host:port`. `ticket_counter` is the number
+    of the next ticket.
+
+    With `pin_salt` (16 bytes, or none) the record is under a PIN: the root in `generation` is
+    hidden until `unlocked` has given the record its `pad`, and is hidden again by `encode`.
     """
 
     host: str
@@ -77,6 +85,9 @@ class Record:
     enrolled_at: int
     last_used: int = 0
     state: State = State.UNPROVED
+    ticket_counter: int = 0
+    pin_salt: bytes = b""
+    pad: Pad | None = field(default=None, repr=False)
 
     @staticmethod
     def enrolled(
@@ -86,8 +97,12 @@ class Record:
         enrolled_keys: EnrolledKeys,
         device: str,
         now: int,
+        pad: Pad | None = None,
     ) -> "Record":
-        """The record that E2 makes. `now` in Unix seconds."""
+        """The record that E2 makes, under a PIN from the start if there is a `pad`.
+
+        `now` in Unix seconds.
+        """
         return Record(
             host=answer.host,
             user=answer.user,
@@ -99,6 +114,8 @@ class Record:
             shard=offer.shard,
             relays=offer.relays,
             enrolled_at=max(0, now),
+            pin_salt=b"" if pad is None else pad.salt,
+            pad=pad,
         )
 
     @property
@@ -113,13 +130,40 @@ class Record:
         return base64.b32encode(digest).decode("ascii").lower()
 
     @property
+    def under_pin(self) -> bool:
+        return bool(self.pin_salt)
+
+    def unlocked(self, pad: Pad) -> "Record":
+        """The record with the root that `pad` shows; nothing here can tell whether it is R_g."""
+        if pad.salt != self.pin_salt or self.pad is not None:
+            raise RuntimeError("the pad is not of this record")
+        root = pad.applied(self.generation.root)
+        return replace(self, generation=Generation(self.generation.number, root), pad=pad)
+
+    def under(self, pad: Pad | None, before: "Record") -> "Record":
+        """The same under another PIN, or none: only with another root than the record `before`.
+
+        One root under two pads would let a thief with both files check guesses (see `pin`).
+        """
+        if self.ratchet_root == before.ratchet_root:
+            raise RuntimeError("the PIN changes with the root only")
+        return replace(self, pin_salt=b"" if pad is None else pad.salt, pad=pad)
+
+    @property
+    def ratchet_root(self) -> bytes:
+        """R_g (32 bytes), of a record that is under no PIN or unlocked."""
+        if self.under_pin and self.pad is None:
+            raise RuntimeError("the record is under a PIN")
+        return self.generation.root
+
+    @property
     def device_keys(self) -> DeviceKeys:
-        """What the protocol's machine needs of it."""
+        """What the protocol's machine needs of it, once it is unlocked."""
         return DeviceKeys(
             X25519PrivateKey.from_private_bytes(self.static),
             self.agent_public,
             self.rendezvous_root,
-            self.generation,
+            Generation(self.generation.number, self.ratchet_root),
         )
 
     def advanced(self, generation: Generation, signed_on_at: int | None) -> "Record":
@@ -138,26 +182,34 @@ class Record:
         return replace(self, state=State.DISABLED)
 
     def encode(self) -> bytes:
-        """The bytes of the record's file."""
-        body = canonical.encode(
+        """The bytes of the record's file, with the root hidden if the record is under a PIN."""
+        root = self.generation.root
+        return _sealed(
             {
                 0: RECORD_VERSION,
-                1: self.host,
-                2: self.user,
-                3: self.device,
-                4: self.agent_public,
-                5: self.static,
-                6: self.rendezvous_root,
-                7: self.generation.number,
-                8: self.generation.root,
-                9: self.shard,
-                10: self.relays,
-                11: self.enrolled_at,
-                12: self.last_used,
-                13: int(self.state),
+                **self._fields(root if self.pad is None else self.pad.applied(root)),
+                14: self.ticket_counter,
+                15: self.pin_salt,
             }
         )
-        return body + _digest(body)
+
+    def _fields(self, root: bytes) -> dict[int, object]:
+        """What has not changed since the first version."""
+        return {
+            1: self.host,
+            2: self.user,
+            3: self.device,
+            4: self.agent_public,
+            5: self.static,
+            6: self.rendezvous_root,
+            7: self.generation.number,
+            8: root,
+            9: self.shard,
+            10: self.relays,
+            11: self.enrolled_at,
+            12: self.last_used,
+            13: int(self.state),
+        }
 
     @staticmethod
     def decode(data: bytes) -> "Record":
@@ -167,7 +219,8 @@ class Record:
             raise DamagedError("it is damaged or incomplete")
         try:
             fields = MapReader(body)
-            if fields.uint(0, _U32) != RECORD_VERSION:
+            version = fields.uint(0, _U32)
+            if version not in (BEFORE_PINS, RECORD_VERSION):
                 raise DamagedError("it was written by another version of this program")
             record = Record(
                 host=fields.text(1, MAX_HOST),
@@ -183,11 +236,32 @@ class Record:
                 last_used=fields.uint(12, _U64),
                 state=enum_field(State, fields, 13),
             )
+            if version == BEFORE_PINS:
+                again = _sealed({0: version, **record._fields(record.generation.root)})
+            else:
+                record = replace(
+                    record, ticket_counter=fields.uint(14, _U32), pin_salt=_pin_salt(fields)
+                )
+                again = record.encode()
         except ProtocolError:
             raise DamagedError("it does not hold what a record holds") from None
-        if record.encode() != data:
+        if again != data:
             raise DamagedError("it holds more than a record holds")
         return record
+
+
+def _pin_salt(fields: MapReader) -> bytes:
+    """16 bytes, or none. Raises ProtocolError."""
+    try:
+        return fields.binary(15, SALT_LENGTH)
+    except ProtocolError:
+        return fields.binary(15, 0)
+
+
+def _sealed(fields: dict[int, object]) -> bytes:
+    """The bytes of a record's file."""
+    body = canonical.encode(fields)
+    return body + _digest(body)
 
 
 def _digest(body: bytes) -> bytes:

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from protocol.limits import KEY_LENGTH
 
 MIN_DIGITS: Final = 6
-"""NIST SP 800-63B-4 demands 4 of an activation secret and recommends 6. With ten guesses at each host
-and one PIN for 50 hosts, 4 digits would fall with a chance of 5 %, and 6 with 0.05 %."""
+"""NIST SP 800-63B-4 demands 4 of an activation secret and recommends 6. With ten guesses at each
+host and one PIN for 50 hosts, 4 digits would fall with a chance of 5 %, and 6 with 0.05 %."""
 MAX_DIGITS: Final = 12
 """Beyond it people write it down; and a longer secret deserves more than digits."""
 

@@ -67,7 +67,7 @@ class Record:
 
     `static` is S_v (32 bytes, private), `rendezvous_root` K_rv (32). `enrolled_at` and `last_used`
     in Unix seconds; `last_used` 0 is never. `relays` as `host:port`. `ticket_counter` is the number
-    of the next ticket.
+    of the tickets made in this generation.
 
     With `pin_salt` (16 bytes, or none) the record is under a PIN: the root in `generation` is
     hidden until `unlocked` has given the record its `pad`, and is hidden again by `encode`.
@@ -167,16 +167,19 @@ class Record:
         )
 
     def advanced(self, generation: Generation, signed_on_at: int | None) -> "Record":
-        """The record after a RECEIPT: the old root is gone from it.
+        """The record after a RECEIPT: the old root is gone from it, and its tickets are.
 
         `signed_on_at` (Unix seconds) is given when the host said that the sign-on succeeded, which
         also proves the enrolment.
         """
+        advanced = replace(self, generation=generation, ticket_counter=0)
         if signed_on_at is None:
-            return replace(self, generation=generation)
-        return replace(
-            self, generation=generation, last_used=max(0, signed_on_at), state=State.ACTIVE
-        )
+            return advanced
+        return replace(advanced, last_used=max(0, signed_on_at), state=State.ACTIVE)
+
+    def ticketed(self) -> "Record":
+        """The record after one more ticket."""
+        return replace(self, ticket_counter=self.ticket_counter + 1)
 
     def disabled(self) -> "Record":
         return replace(self, state=State.DISABLED)

@@ -206,7 +206,7 @@ def test_the_id_comes_from_the_key_and_not_from_what_a_host_says():
 def test_advancing_drops_the_old_root():
     following = Generation(1, b"n" * 32)
     advanced = RECORD.advanced(following, None)
-    assert advanced == replace(RECORD, generation=following)
+    assert advanced == replace(RECORD, generation=following, ticket_counter=0)
     assert RECORD.generation.root not in advanced.encode()
 
 
@@ -216,6 +216,11 @@ def test_a_success_proves_the_enrolment_and_is_the_last_use():
     assert (advanced.state, advanced.last_used) == (State.ACTIVE, 1234)
     assert unproved.advanced(Generation(1, b"n" * 32), None).state is State.UNPROVED
     assert unproved.advanced(Generation(1, b"n" * 32), -5).last_used == 0
+
+
+def test_tickets_are_counted_in_their_generation():
+    assert RECORD.ticketed().ticket_counter == RECORD.ticket_counter + 1
+    assert RECORD.ticketed().advanced(Generation(1, b"n" * 32), None).ticket_counter == 0
 
 
 def test_disabling_keeps_the_record():

@@ -1,42 +1,42 @@
-"""shell. The agent's accounts and devices: each method is one transaction in a worker thread.
+"""shell. The agent's accounts and devices: each method is one transaction of the store.
 
-Every write is on the disk before its method returns. Every failure of SQLite or of the system is
-a StoreError, on which callers fail closed; what was asked has then not been done.
+Every write is on the disk before its method returns. Every failure is a StoreError, on which
+callers fail closed; what was asked has then not been done.
 """
 
-import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
-
-import trio
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from typing import Final
 
 from pam_agent import device_state
-from pam_agent.policy import UNPROVED_SECONDS
+from pam_agent.administration_rows import (
+    delete_notices,
+    read_alias,
+    read_break_glass,
+    read_methods,
+    read_notices,
+    write_audit,
+)
+from pam_agent.audit_log import AuditEntry, AuditKind
+from pam_agent.break_glass import BreakGlass
+from pam_agent.methods import Method
+from pam_agent.notices import Notice
 from pam_agent.records import AccountStanding, AgentIdentity, Decided, Device
 from pam_agent.rows import (
     read_device,
     read_devices,
     read_figures,
+    read_identity,
     read_standing,
+    remove_unproved,
     write_device,
-    write_ratchet,
     write_standing,
 )
-from pam_agent.schema import FILE_NAME, StoreError, explain, open_store
+from pam_agent.schema import StoreError
+from pam_agent.store import Store, Transaction
 from pam_agent.store_figures import StoreFigures
-from protocol.limits import MAX_TAGS
 from protocol.ratchet import Generation, Ratchet
-
-_T = TypeVar("_T")
-
-
-class TooManyDevicesError(Exception):
-    """The account has MAX_TAGS devices; one must be revoked before another is enrolled."""
 
 
 class DeviceGoneError(StoreError):
@@ -44,42 +44,26 @@ class DeviceGoneError(StoreError):
 
 
 class Accounts:
-    """The store, for one task or many: one transaction runs at a time, in the order of calls.
+    """What sign-ons and enrolments ask of the store, and change in it.
 
     Times passed in are Unix seconds.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, store: Store) -> None:
         """`open` makes it."""
-        self._db = db
-        self._path = path
-        self._one_at_a_time = trio.CapacityLimiter(1)
+        self.store: Final = store
 
     @staticmethod
     @asynccontextmanager
     async def open(state: Path, now: float) -> AsyncIterator["Accounts"]:
         """The store in the folder `state` (made, 0700, when missing). Raises StoreError."""
-        db = await trio.to_thread.run_sync(open_store, state)
-        accounts = Accounts(db, state / FILE_NAME)
-        try:
-            await accounts._transaction(lambda db: _remove_unproved(db, now))
-            yield accounts
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(db.close, limiter=accounts._one_at_a_time)
+        async with Store.open(state) as store:
+            await store.transaction(lambda tx: remove_unproved(tx, now))
+            yield Accounts(store)
 
     async def identity(self) -> AgentIdentity:
         """The agent's own keys, drawn when the store was made."""
-
-        def work(db: sqlite3.Connection) -> AgentIdentity:
-            row = db.execute("SELECT static, link, shard FROM identity").fetchone()
-            return AgentIdentity(
-                X25519PrivateKey.from_private_bytes(row["static"]),
-                X25519PrivateKey.from_private_bytes(row["link"]),
-                row["shard"],
-            )
-
-        return await self._transaction(work)
+        return await self.store.transaction(read_identity)
 
     async def devices(self, account: str) -> tuple[Device, ...]:
         """The proved devices of `account`, disabled ones too, the oldest first; at most MAX_TAGS.
@@ -87,17 +71,17 @@ class Accounts:
         None for an account that is unknown; policy.asked says which ones a sign-on asks. For each
         H1 `device` is to be read again: another sign-on may have moved its ratchet meanwhile.
         """
-        return await self._transaction(
-            lambda db: read_devices(db, "WHERE account = ? AND proved = 1", account)
+        return await self.store.transaction(
+            lambda tx: read_devices(tx, "WHERE account = ? AND proved = 1", account)
         )
 
     async def device(self, device_id: int) -> Device:
         """One device as it stands now, proved or not. Raises DeviceGoneError."""
-        return await self._transaction(lambda db: _present(db, device_id))
+        return await self.store.transaction(lambda tx: present_device(tx, device_id))
 
     async def account_standing(self, account: str) -> AccountStanding:
         """All zeros for an account that is unknown."""
-        return await self._transaction(lambda db: read_standing(db, account))
+        return await self.store.transaction(lambda tx: read_standing(tx, account))
 
     async def count_failure(self, device_id: int, now: float) -> Device:
         """Count an H1 that a holder of K_rv could not activate. The device as it then stands.
@@ -105,13 +89,25 @@ class Accounts:
         Raises DeviceGoneError.
         """
 
-        def work(db: sqlite3.Connection) -> Device:
-            device = _present(db, device_id)
+        def work(tx: Transaction) -> Device:
+            device = present_device(tx, device_id)
             changed = device_state.failed(device, now)
-            write_device(db, device, changed)
+            write_device(tx, device, changed)
+            newly = device.disabled is None and changed.disabled is not None
+            write_audit(
+                tx,
+                AuditEntry(
+                    int(now),
+                    AuditKind.FAILURE,
+                    device.account,
+                    "device disabled" if newly else "counted",
+                    device=device.id,
+                    detail=f"failure {changed.failures}",
+                ),
+            )
             return changed
 
-        return await self._transaction(work)
+        return await self.store.transaction(work)
 
     async def decide(
         self,
@@ -122,166 +118,91 @@ class Accounts:
         opened: Ratchet,
         success: bool,
         now: float,
+        shown: tuple[Notice, ...] = (),
+        audit: Callable[[Decided], AuditEntry] | None = None,
     ) -> Decided:
         """Move the ratchet for a verified DECISION under `base`, as it stands in the store now.
 
         `opened` is the device's ratchet as it was when H1 opened under `base`. `success` is an
-        approval in time; it ends the device's failures and is the account's last success.
+        approval in time; it ends the device's failures and is the account's last success. `shown`
+        are the notices that CONTEXT had; `audit` makes the entry for what comes of it.
         """
 
-        def work(db: sqlite3.Connection) -> Decided:
-            device = read_device(db, device_id)
+        def work(tx: Transaction) -> Decided:
+            device = read_device(tx, device_id)
             if device is None:
                 return Decided.DISABLED
             decided, changed = device_state.decided(
                 device, base, next_root, opened=opened, success=success, now=now
             )
-            write_device(db, device, changed)
+            write_device(tx, device, changed)
+            if decided is Decided.MOVED:
+                delete_notices(tx, device.id, shown)
+            if audit is not None:
+                write_audit(tx, audit(decided))
             if decided is Decided.MOVED and device.proved:
                 standing = (
                     device_state.succeeded(now)
                     if success
-                    else device_state.unsuccessful(read_standing(db, device.account))
+                    else device_state.unsuccessful(read_standing(tx, device.account))
                 )
-                write_standing(db, device.account, standing)
+                write_standing(tx, device.account, standing)
             return decided
 
-        return await self._transaction(work)
+        return await self.store.transaction(work)
 
     async def confirm(self, device_id: int, successor: Generation) -> None:
         """Move the ratchet for CONFIRM. Nothing to do when the device was revoked meanwhile."""
 
-        def work(db: sqlite3.Connection) -> None:
-            device = read_device(db, device_id)
+        def work(tx: Transaction) -> None:
+            device = read_device(tx, device_id)
             if device is not None:
-                write_device(db, device, device_state.confirmed(device, successor))
+                write_device(tx, device, device_state.confirmed(device, successor))
 
-        await self._transaction(work)
+        await self.store.transaction(work)
 
     async def note_unsuccessful(self, account: str) -> None:
         """One more sign-on without success for the next CONTEXT to tell; unknown accounts: none."""
 
-        def work(db: sqlite3.Connection) -> None:
-            standing = device_state.unsuccessful(read_standing(db, account))
-            write_standing(db, account, standing)
+        def work(tx: Transaction) -> None:
+            standing = device_state.unsuccessful(read_standing(tx, account))
+            write_standing(tx, account, standing)
 
-        await self._transaction(work)
+        await self.store.transaction(work)
 
-    async def add_device(
-        self,
-        account: str,
-        name: str,
-        public: bytes,
-        rendezvous_root: bytes,
-        ratchet_root: bytes,
-        now: float,
-    ) -> int:
-        """The id of a new device, not proved yet: it is removed after UNPROVED_SECONDS.
+    async def resolve(self, name: str) -> str:
+        """The account that signs on as `name`: the one behind another name, or `name` itself."""
+        return await self.store.transaction(lambda tx: read_alias(tx, name) or name)
 
-        Raises TooManyDevicesError.
-        """
+    async def methods_of(self, account: str, service: str) -> frozenset[Method] | None:
+        """Those that the administrator has set for the account; None: nothing was set."""
+        return await self.store.transaction(lambda tx: read_methods(tx, account, service))
 
-        def work(db: sqlite3.Connection) -> int:
-            _remove_unproved(db, now)
-            _check_room(db, account)
-            db.execute("INSERT INTO account (name) VALUES (?) ON CONFLICT DO NOTHING", (account,))
-            device_id = db.execute(
-                "INSERT INTO device (account, name, public, rendezvous_root, created)"
-                " VALUES (?, ?, ?, ?, ?) RETURNING id",
-                (account, name, public, rendezvous_root, int(now)),
-            ).fetchone()[0]
-            write_ratchet(db, device_id, Ratchet(Generation(0, ratchet_root)))
-            return int(device_id)
+    async def breakglass(self, account: str, now: float) -> BreakGlass | None:
+        """The break-glass that holds now."""
 
-        return await self._transaction(work)
+        def work(tx: Transaction) -> BreakGlass | None:
+            found = read_break_glass(tx, account)
+            return found if found is not None and found.holds(now) else None
 
-    async def prove(self, device_id: int, now: float) -> None:
-        """The device has shown that it holds its key: from now on it can sign on.
+        return await self.store.transaction(work)
 
-        Raises DeviceGoneError (too late, too), or TooManyDevicesError when others were quicker.
-        """
+    async def notices(self, device_id: int) -> tuple[Notice, ...]:
+        """What the device is to be told; `decide` removes what was shown."""
+        return await self.store.transaction(lambda tx: read_notices(tx, device_id))
 
-        def work(db: sqlite3.Connection) -> None:
-            _remove_unproved(db, now)
-            device = _present(db, device_id)
-            _check_room(db, device.account)
-            write_device(db, device, replace(device, proved=True))
-
-        await self._transaction(work)
-
-    async def list_devices(self) -> tuple[Device, ...]:
-        """Every device of every account, those not proved yet too, by account and age."""
-        return await self._transaction(lambda db: read_devices(db, "", order="account, id"))
+    async def audit(self, entry: AuditEntry) -> None:
+        """For what changes nothing else in the store."""
+        await self.store.transaction(lambda tx: write_audit(tx, entry))
 
     async def figures(self) -> StoreFigures:
         """How much there is."""
-        return await self._transaction(read_figures)
-
-    async def revoke(self, account: str, device_id: int | None) -> tuple[Device, ...]:
-        """Remove one device of `account`, or all (None). What was removed, which may be nothing.
-
-        The secrets are overwritten in the file. A sign-on that is going on with the device cannot
-        succeed any more: `decide` says so.
-        """
-
-        def work(db: sqlite3.Connection) -> tuple[Device, ...]:
-            chosen = read_devices(
-                db, "WHERE account = ? AND id = coalesce(?, id)", account, device_id
-            )
-            db.executemany("DELETE FROM device WHERE id = ?", [(each.id,) for each in chosen])
-            _remove_empty_accounts(db)
-            return chosen
-
-        def work_and_overwrite() -> tuple[Device, ...]:
-            chosen = self._in_transaction(work)
-            # The write-ahead log still has the old pages: move it into the file, and empty it. When
-            # that fails the device is gone nevertheless, and a later checkpoint does it.
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            return chosen
-
-        return await trio.to_thread.run_sync(work_and_overwrite, limiter=self._one_at_a_time)
-
-    async def _transaction(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """What `work` returns, once it is durable. Not interrupted by cancellation when begun."""
-        return await trio.to_thread.run_sync(
-            self._in_transaction, work, limiter=self._one_at_a_time
-        )
-
-    def _in_transaction(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(self._db)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        except (sqlite3.Error, OSError) as error:
-            raise explain(self._path, error) from error
-        return result
+        return await self.store.transaction(read_figures)
 
 
-def _present(db: sqlite3.Connection, device_id: int) -> Device:
-    device = read_device(db, device_id)
+def present_device(tx: Transaction, device_id: int) -> Device:
+    """Raises DeviceGoneError."""
+    device = read_device(tx, device_id)
     if device is None:
         raise DeviceGoneError(f"device {device_id} was revoked meanwhile")
     return device
-
-
-def _check_room(db: sqlite3.Connection, account: str) -> None:
-    count = db.execute(
-        "SELECT count(*) FROM device WHERE account = ? AND proved = 1", (account,)
-    ).fetchone()[0]
-    if count >= MAX_TAGS:
-        raise TooManyDevicesError(f"{account} has {count} devices already")
-
-
-def _remove_unproved(db: sqlite3.Connection, now: float) -> None:
-    db.execute("DELETE FROM device WHERE proved = 0 AND created < ?", (now - UNPROVED_SECONDS,))
-    _remove_empty_accounts(db)
-
-
-def _remove_empty_accounts(db: sqlite3.Connection) -> None:
-    db.execute("DELETE FROM account WHERE name NOT IN (SELECT account FROM device)")

@@ -3,6 +3,7 @@
 daemons.admin_socket says who is heard.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from socket import socket
@@ -35,6 +36,7 @@ from pam_agent.admin_wire import (
     decode_request,
 )
 from pam_agent.enrolment_events import EnrolmentEvent
+from pam_agent.enrolments import Enrolments
 from pam_agent.schema import StoreError
 
 Progress = Callable[[EnrolmentEvent], Awaitable[None]]
@@ -59,6 +61,7 @@ class Admin:
     ) -> None:
         """`host` is the host's label."""
         self._accounts = accounts
+        self._enrolments = Enrolments(accounts.store)
         self._host = host
         self._enrol = enrol
         self._revoked = revoked
@@ -90,7 +93,7 @@ class Admin:
         try:
             match request:
                 case ListAccounts():
-                    for device in await self._accounts.list_devices():
+                    for device in await self._enrolments.list_devices():
                         await send_line(stream, DeviceLine.of(device))
                 case Revoke():
                     await self._revoke(request, stream)
@@ -108,7 +111,7 @@ class Admin:
         return Done()
 
     async def _revoke(self, request: Revoke, stream: trio.SocketStream) -> None:
-        gone = await self._accounts.revoke(request.account, request.device_id)
+        gone = await self._enrolments.revoke(request.account, request.device_id, time.time())
         if gone:
             self._revoked(request.account)
         for device in gone:

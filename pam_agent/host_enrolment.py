@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from pam_agent.accounts import DeviceGoneError, TooManyDevicesError
+from pam_agent.accounts import DeviceGoneError
 from pam_agent.approval import Approval
 from pam_agent.enrolment_events import (
     Compare,
@@ -16,6 +16,7 @@ from pam_agent.enrolment_events import (
     Failed,
     Offered,
 )
+from pam_agent.enrolments import Enrolments, TooManyDevicesError
 from pam_agent.explanations import CANCELLED, ENROLLED
 from pam_agent.fan_out import FanOut
 from pam_agent.host import Host
@@ -191,7 +192,7 @@ class HostEnrolment:
 
     async def _add(self, new: NewDevice, enrolled: EnrolledKeys) -> Device:
         accounts = self._host.accounts
-        device_id = await accounts.add_device(
+        device_id = await Enrolments(accounts.store).add_device(
             self._account,
             new.name,
             new.public,
@@ -208,9 +209,10 @@ class HostEnrolment:
         TooManyDevicesError or StoreError.
         """
         host = self._host
+        enrolments = Enrolments(host.accounts.store)
 
         async def prove(device: Device) -> None:
-            await host.accounts.prove(device.id, host.wall_clock())
+            await enrolments.prove(device.id, host.wall_clock())
 
         steps = Steps(host.clock())
         subject = Subject(self._id, Mode.PROOF, "", (device,), steps, self._context, prove)

@@ -78,8 +78,25 @@ class Device:
     proved: bool
     created: int
     last_used: int
+    ticket_counter: int = 0
+    """The next ticket's."""
 
     @property
     def enrolled(self) -> EnrolledDevice:
         """What the sign-on machine needs of it."""
         return EnrolledDevice(self.public, self.rendezvous_root, self.ratchet.candidates())
+
+
+@dataclass(frozen=True)
+class Totp:
+    """An account's authenticator app. `secret` is 20 bytes; times in Unix seconds.
+
+    `last_step` is the time step of the last code that was right: that one and older ones are used.
+    """
+
+    account: str
+    secret: bytes = field(repr=False)
+    created: int
+    last_step: int = 0
+    failures: int = 0
+    backoff_until: float = 0.0

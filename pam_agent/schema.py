@@ -1,4 +1,4 @@
-"""shell. The agent's one file, agent.db: where it lies, who may read it, what is in it.
+"""shell. The agent's one file, agent.db: where it lies, who may read it, and its opening.
 
 SQLite with a write-ahead log and synchronous=EXTRA: a commit returns after fsync(2), of the folder
 too when it is new. The file is locked for as long as it is open, so that two agents cannot move one
@@ -7,66 +7,15 @@ ratchet.
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import stat
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-from pam_agent.policy import DISABLING_FAILURE, MAX_FAILURES_SINCE
-from pam_agent.records import DisabledReason
-from protocol.limits import KEY_LENGTH, RETIRED_GENERATIONS
+from pam_agent import tables
+from pam_agent.tables import APPLICATION_ID, SCHEMA_VERSION
 
 FILE_NAME: Final = "agent.db"
-SCHEMA_VERSION: Final = 1
-"""PRAGMA user_version. A newer one is refused: an older program would lose what it cannot see."""
-APPLICATION_ID: Final = int.from_bytes(b"BTZN", "big")
-"""PRAGMA application_id, by which another program's file is recognised."""
-
-CURRENT: Final = 0
-PENDING: Final = -1
-"""A generation's place: the pending one, the current one, then the retired ones from 1."""
-
-_REASONS: Final = ", ".join(f"'{reason}'" for reason in DisabledReason)
-
-_SCHEMA: Final = f"""
-CREATE TABLE identity (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    static BLOB NOT NULL CHECK (length(static) = {KEY_LENGTH}),
-    link BLOB NOT NULL CHECK (length(link) = {KEY_LENGTH}),
-    shard INTEGER NOT NULL CHECK (shard BETWEEN 0 AND 255)
-) STRICT;
-CREATE TABLE account (
-    name TEXT PRIMARY KEY,
-    last_success INTEGER NOT NULL DEFAULT 0,
-    failures_since INTEGER NOT NULL DEFAULT 0
-        CHECK (failures_since BETWEEN 0 AND {MAX_FAILURES_SINCE})
-) STRICT, WITHOUT ROWID;
--- AUTOINCREMENT: an id is never used again, so what is late for a revoked device hits no other.
-CREATE TABLE device (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    account TEXT NOT NULL REFERENCES account (name),
-    name TEXT NOT NULL,
-    public BLOB NOT NULL CHECK (length(public) = {KEY_LENGTH}),
-    rendezvous_root BLOB NOT NULL CHECK (length(rendezvous_root) = {KEY_LENGTH}),
-    failures INTEGER NOT NULL DEFAULT 0 CHECK (failures BETWEEN 0 AND {DISABLING_FAILURE}),
-    backoff_until REAL NOT NULL DEFAULT 0,
-    disabled TEXT CHECK (disabled IN ({_REASONS})),
-    proved INTEGER NOT NULL DEFAULT 0 CHECK (proved IN (0, 1)),
-    created INTEGER NOT NULL,
-    last_used INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX device_account ON device (account);
-CREATE TABLE generation (
-    device INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
-    place INTEGER NOT NULL CHECK (place BETWEEN {PENDING} AND {RETIRED_GENERATIONS}),
-    number INTEGER NOT NULL CHECK (number >= 0),
-    root BLOB NOT NULL CHECK (length(root) = {KEY_LENGTH}),
-    PRIMARY KEY (device, place)
-) STRICT, WITHOUT ROWID;
-"""
 
 _ADVICE: Final = {
     "SQLITE_FULL": "the disk is full: free space on it",
@@ -179,37 +128,24 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cell_size_check = ON")
     db.execute("BEGIN IMMEDIATE")
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise StoreError(f"{path}: {_ADVICE['SQLITE_CORRUPT']} (quick_check)")
     version = _number(db, "user_version")
     application = _number(db, "application_id")
     if application == 0 and _number(db, "schema_version") == 0:
-        _create(db)
-    elif application != APPLICATION_ID:
+        tables.create(db)
+    elif application != APPLICATION_ID or version < 1:
         raise StoreError(f"{path}: another program's database: set `state` to the agent's folder")
     elif version > SCHEMA_VERSION:
         raise StoreError(
             f"{path}: of a newer agent (schema {version}, this one knows {SCHEMA_VERSION}):"
             " install that agent again"
         )
+    else:
+        tables.migrate(db, version)
     db.execute("COMMIT")
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise StoreError(f"{path}: {_ADVICE['SQLITE_CORRUPT']} (quick_check)")
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:
     value = db.execute(f"PRAGMA {pragma}").fetchone()[0]
     return int(value)
-
-
-def _create(db: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";\n"):
-        db.execute(statement)
-    db.execute(
-        "INSERT INTO identity (id, static, link, shard) VALUES (1, ?, ?, ?)",
-        (
-            X25519PrivateKey.generate().private_bytes_raw(),
-            X25519PrivateKey.generate().private_bytes_raw(),
-            secrets.randbelow(256),
-        ),
-    )
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

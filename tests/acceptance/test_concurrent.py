@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+from pam_agent.enrolments import Enrolments
 from protocol import sign_on_id
 from protocol.keys import Mode
 from protocol.passcode import parse
@@ -195,7 +196,7 @@ async def _devices_are_well(parts: Together, paths: Sequence[Path]) -> None:
     for path in paths:
         with KeyStore(path) as store:
             own += store.listing().records
-    known = await parts.agent.host.accounts.list_devices()
+    known = await Enrolments(parts.agent.host.accounts.store).list_devices()
     assert [(each.disabled, each.failures, each.backoff_until) for each in known] == [
         (None, 0, 0.0)
     ] * DEVICES

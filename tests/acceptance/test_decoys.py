@@ -18,6 +18,7 @@ from typing import Final
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from pam_agent.enrolments import Enrolments
 from pam_agent.local_wire import RecordType, Result
 from pam_agent.policy import DISABLING_FAILURE, Timers
 from pam_agent.settings import Relay
@@ -149,11 +150,11 @@ async def _users(agent: RunningAgent) -> list[str]:
     accounts = agent.host.accounts
     await enrolled(agent.host, "known")
     await enrolled(agent.host, "revoked")
-    assert await accounts.revoke("revoked", None)
+    assert await Enrolments(accounts.store).revoke("revoked", None, time.time())
     disabled = await enrolled(agent.host, "disabled")
     for _ in range(DISABLING_FAILURE):
         await accounts.count_failure(disabled.device_id, time.time())
-    await accounts.add_device("unproved", "phone", *_keys(), time.time())
+    await Enrolments(accounts.store).add_device("unproved", "phone", *_keys(), time.time())
     return ["known", "unknown", "revoked", "disabled", "unproved"]
 
 

@@ -1,4 +1,3 @@
-import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,10 +6,12 @@ import pytest
 import trio
 import trio.testing
 
-from pam_agent.accounts import Accounts, DeviceGoneError, TooManyDevicesError
+from pam_agent.accounts import Accounts, DeviceGoneError
+from pam_agent.enrolments import Enrolments, TooManyDevicesError
 from pam_agent.policy import MAX_FAILURES_SINCE, UNPROVED_SECONDS
 from pam_agent.records import AccountStanding, Decided, Device, DisabledReason
 from pam_agent.schema import FILE_NAME, StoreError
+from pam_agent.store import Transaction
 from protocol.limits import MAX_TAGS, RETIRED_GENERATIONS
 from protocol.ratchet import Generation, Ratchet
 from tests.support.agent_store import NOW, enrol
@@ -64,11 +65,13 @@ async def test_identity_stays(state: Path) -> None:
 
 
 async def test_a_new_device(accounts: Accounts) -> None:
-    device_id = await accounts.add_device("alice", "phone", root(1), root(2), root(3), NOW)
+    device_id = await Enrolments(accounts.store).add_device(
+        "alice", "phone", root(1), root(2), root(3), NOW
+    )
     assert await accounts.devices("alice") == ()
     device = await accounts.device(device_id)
     assert not device.proved
-    await accounts.prove(device_id, NOW)
+    await Enrolments(accounts.store).prove(device_id, NOW)
     assert await accounts.devices("alice") == (
         Device(
             id=device_id,
@@ -91,7 +94,7 @@ async def test_unknown_accounts_are_empty_and_stay_unknown(accounts: Accounts) -
     assert await accounts.devices("mallory") == ()
     await accounts.note_unsuccessful("mallory")
     assert await accounts.account_standing("mallory") == AccountStanding(0, 0)
-    assert await accounts.list_devices() == ()
+    assert await Enrolments(accounts.store).list_devices() == ()
 
 
 async def test_an_approval_moves_ratchet_device_and_account(accounts: Accounts) -> None:
@@ -118,7 +121,9 @@ async def test_a_denial_moves_the_ratchet_and_counts_for_the_account(accounts: A
 
 
 async def test_a_proof_moves_the_ratchet_and_is_no_sign_on(accounts: Accounts) -> None:
-    device_id = await accounts.add_device("alice", "phone", root(1), root(2), root(3), NOW)
+    device_id = await Enrolments(accounts.store).add_device(
+        "alice", "phone", root(1), root(2), root(3), NOW
+    )
     device = await accounts.device(device_id)
     base = device.ratchet.current
     for success in (True, False):
@@ -245,7 +250,7 @@ async def test_unsuccessful_sign_ons_are_counted_up_to_what_context_can_tell(
     for _ in range(3):
         await accounts.note_unsuccessful("alice")
     assert (await accounts.account_standing("alice")).failures_since == 3
-    accounts._db.execute("UPDATE account SET failures_since = ?", (MAX_FAILURES_SINCE - 1,))
+    accounts.store.db.execute("UPDATE account SET failures_since = ?", (MAX_FAILURES_SINCE - 1,))
     for _ in range(3):
         await accounts.note_unsuccessful("alice")
     assert (await accounts.account_standing("alice")).failures_since == MAX_FAILURES_SINCE
@@ -255,37 +260,55 @@ async def test_an_account_has_at_most_as_many_devices_as_a_sign_on_asks(
     accounts: Accounts,
 ) -> None:
     spare = [
-        await accounts.add_device("alice", "spare", root(1), root(2), root(3), NOW)
+        await Enrolments(accounts.store).add_device(
+            "alice", "spare", root(1), root(2), root(3), NOW
+        )
         for _ in range(2)
     ]
     for number in range(MAX_TAGS - 1):
         await enrol(accounts, name=f"device {number}")
-    await accounts.prove(spare[0], NOW)
+    await Enrolments(accounts.store).prove(spare[0], NOW)
     with pytest.raises(TooManyDevicesError):
-        await accounts.prove(spare[1], NOW)
+        await Enrolments(accounts.store).prove(spare[1], NOW)
     with pytest.raises(TooManyDevicesError):
-        await accounts.add_device("alice", "one more", root(1), root(2), root(3), NOW)
+        await Enrolments(accounts.store).add_device(
+            "alice", "one more", root(1), root(2), root(3), NOW
+        )
     assert len(await accounts.devices("alice")) == MAX_TAGS
     await enrol(accounts, "bob")
-    await accounts.revoke("alice", spare[0])
-    await accounts.prove(spare[1], NOW)
+    await Enrolments(accounts.store).revoke("alice", spare[0], NOW)
+    await Enrolments(accounts.store).prove(spare[1], NOW)
 
 
 async def test_what_is_not_proved_in_time_is_removed(accounts: Accounts) -> None:
-    first = await accounts.add_device("alice", "phone", root(1), root(2), root(3), NOW)
+    first = await Enrolments(accounts.store).add_device(
+        "alice", "phone", root(1), root(2), root(3), NOW
+    )
     limit = NOW + UNPROVED_SECONDS
-    second = await accounts.add_device("bob", "phone", root(1), root(2), root(3), limit)
-    assert {device.id for device in await accounts.list_devices()} == {first, second}
-    await accounts.add_device("carol", "phone", root(1), root(2), root(3), limit + 1)
-    assert {device.account for device in await accounts.list_devices()} == {"bob", "carol"}
+    second = await Enrolments(accounts.store).add_device(
+        "bob", "phone", root(1), root(2), root(3), limit
+    )
+    assert {device.id for device in await Enrolments(accounts.store).list_devices()} == {
+        first,
+        second,
+    }
+    await Enrolments(accounts.store).add_device(
+        "carol", "phone", root(1), root(2), root(3), limit + 1
+    )
+    assert {device.account for device in await Enrolments(accounts.store).list_devices()} == {
+        "bob",
+        "carol",
+    }
     with pytest.raises(DeviceGoneError):
-        await accounts.prove(first, limit + 1)
+        await Enrolments(accounts.store).prove(first, limit + 1)
 
 
 async def test_too_late_a_proof_is_none(accounts: Accounts) -> None:
-    device_id = await accounts.add_device("alice", "phone", root(1), root(2), root(3), NOW)
+    device_id = await Enrolments(accounts.store).add_device(
+        "alice", "phone", root(1), root(2), root(3), NOW
+    )
     with pytest.raises(DeviceGoneError):
-        await accounts.prove(device_id, NOW + UNPROVED_SECONDS + 1)
+        await Enrolments(accounts.store).prove(device_id, NOW + UNPROVED_SECONDS + 1)
     assert await accounts.devices("alice") == ()
 
 
@@ -293,28 +316,32 @@ async def test_what_is_not_proved_is_removed_at_the_start_and_the_proved_stays(
     state: Path,
 ) -> None:
     async with Accounts.open(state, NOW) as accounts:
-        await accounts.add_device("alice", "phone", root(1), root(2), root(3), NOW)
+        await Enrolments(accounts.store).add_device(
+            "alice", "phone", root(1), root(2), root(3), NOW
+        )
         proved = await enrol(accounts, "bob")
     async with Accounts.open(state, NOW + UNPROVED_SECONDS + 1) as accounts:
-        assert await accounts.list_devices() == (proved,)
+        assert await Enrolments(accounts.store).list_devices() == (proved,)
 
 
 async def test_revoke(accounts: Accounts) -> None:
     phone, tablet = await enrol(accounts), await enrol(accounts, name="tablet")
     other = await enrol(accounts, "bob")
-    assert await accounts.revoke("bob", phone.id) == ()
-    assert await accounts.revoke("alice", phone.id) == (phone,)
-    assert await accounts.revoke("alice", phone.id) == ()
+    assert await Enrolments(accounts.store).revoke("bob", phone.id, NOW) == ()
+    assert await Enrolments(accounts.store).revoke("alice", phone.id, NOW) == (phone,)
+    assert await Enrolments(accounts.store).revoke("alice", phone.id, NOW) == ()
     assert await accounts.devices("alice") == (tablet,)
     await enrol(accounts, name="watch")
-    assert {device.name for device in await accounts.revoke("alice", None)} == {"tablet", "watch"}
-    assert await accounts.list_devices() == (other,)
+    assert {
+        device.name for device in await Enrolments(accounts.store).revoke("alice", None, NOW)
+    } == {"tablet", "watch"}
+    assert await Enrolments(accounts.store).list_devices() == (other,)
     assert await accounts.account_standing("alice") == AccountStanding()
 
 
 async def test_what_is_late_for_a_revoked_device_hits_no_other(accounts: Accounts) -> None:
     device = await enrol(accounts)
-    await accounts.revoke("alice", None)
+    await Enrolments(accounts.store).revoke("alice", None, NOW)
     successor = await enrol(accounts)
     assert successor.id != device.id
     base = device.ratchet.current
@@ -326,7 +353,7 @@ async def test_what_is_late_for_a_revoked_device_hits_no_other(accounts: Account
     with pytest.raises(DeviceGoneError):
         await accounts.count_failure(device.id, NOW)
     with pytest.raises(DeviceGoneError):
-        await accounts.prove(device.id, NOW)
+        await Enrolments(accounts.store).prove(device.id, NOW)
     with pytest.raises(DeviceGoneError):
         await accounts.device(device.id)
     assert await accounts.devices("alice") == (successor,)
@@ -341,7 +368,7 @@ async def test_revoked_secrets_are_in_no_file(state: Path) -> None:
             return b"".join(file.read_bytes() for file in state.iterdir())
 
         assert device.rendezvous_root in files()
-        await accounts.revoke("alice", device.id)
+        await Enrolments(accounts.store).revoke("alice", device.id, NOW)
         for secret in (device.rendezvous_root, device.ratchet.current.root, root(77)):
             assert secret not in files()
 
@@ -365,12 +392,12 @@ async def test_cancellation_does_not_interrupt_what_has_begun(accounts: Accounts
     assert scope.cancelled_caught
     assert (await accounts.account_standing("alice")).failures_since == 0
 
-    def slowly(db: sqlite3.Connection) -> None:
+    def slowly(tx: Transaction) -> None:
         trio.from_thread.run_sync(scope.cancel)
-        db.execute("UPDATE account SET failures_since = 7")
+        tx.db.execute("UPDATE account SET failures_since = 7")
 
     with trio.CancelScope() as scope:
-        await accounts._transaction(slowly)
+        await accounts.store.transaction(slowly)
     assert (await accounts.account_standing("alice")).failures_since == 7
     assert await accounts.devices("alice") == (device,)
 
@@ -380,18 +407,18 @@ async def test_one_transaction_at_a_time_in_the_order_of_calls(accounts: Account
     go_on = threading.Event()
     order: list[str] = []
 
-    def first(db: sqlite3.Connection) -> None:
+    def first(tx: Transaction) -> None:
         order.append("first")
         go_on.wait()
         order.append("first ends")
 
-    def second(db: sqlite3.Connection) -> None:
+    def second(tx: Transaction) -> None:
         order.append("second")
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accounts._transaction, first)
+        nursery.start_soon(accounts.store.transaction, first)
         await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(accounts._transaction, second)
+        nursery.start_soon(accounts.store.transaction, second)
         await trio.testing.wait_all_tasks_blocked(0.01)
         go_on.set()
     assert order == ["first", "first ends", "second"]
@@ -409,13 +436,15 @@ async def test_a_transaction_that_fails_leaves_nothing(accounts: Accounts) -> No
             now=NOW,
         )
     with pytest.raises(ZeroDivisionError):
-        await accounts._transaction(lambda db: db.execute("DELETE FROM generation") and 1 / 0)
+        await accounts.store.transaction(
+            lambda tx: tx.db.execute("DELETE FROM generation") and 1 / 0
+        )
     assert await accounts.devices("alice") == (device,)
 
 
 async def test_a_device_without_keys_is_damage(accounts: Accounts) -> None:
     device = await enrol(accounts)
-    accounts._db.execute("DELETE FROM generation")
+    accounts.store.db.execute("DELETE FROM generation")
     for question in (accounts.devices("alice"), accounts.count_failure(device.id, NOW)):
         with pytest.raises(StoreError, match="the database refused"):
             await question

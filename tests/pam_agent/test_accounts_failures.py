@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pam_agent.accounts import Accounts
+from pam_agent.enrolments import Enrolments
 from pam_agent.records import Device
 from pam_agent.schema import FILE_NAME, StoreError
 from protocol.ratchet import Ratchet
@@ -64,9 +65,11 @@ async def every_write_fails(accounts: Accounts, device: Device, match: str) -> N
             device.id, base, bytes(32), opened=before.ratchet, success=True, now=NOW
         )
     with pytest.raises(StoreError, match=match):
-        await accounts.add_device("bob", "phone", bytes(32), bytes(32), bytes(32), NOW)
+        await Enrolments(accounts.store).add_device(
+            "bob", "phone", bytes(32), bytes(32), bytes(32), NOW
+        )
     assert await accounts.device(device.id) == before
-    assert [each.account for each in await accounts.list_devices()] == ["alice"]
+    assert [each.account for each in await Enrolments(accounts.store).list_devices()] == ["alice"]
 
 
 async def test_disk_full(small_disk: Path) -> None:
@@ -94,11 +97,11 @@ async def test_disk_full_at_the_end_loses_nothing(small_disk: Path) -> None:
     async with Accounts.open(state, NOW) as accounts:
         for number in range(5):
             await enrol(accounts, f"user{number}")
-        before = await accounts.list_devices()
+        before = await Enrolments(accounts.store).list_devices()
         fill(small_disk)
     (small_disk / "filler").unlink()
     async with Accounts.open(state, NOW) as accounts:
-        assert await accounts.list_devices() == before
+        assert await Enrolments(accounts.store).list_devices() == before
 
 
 FULL_BY_LIMIT = """
@@ -206,7 +209,7 @@ async def test_a_torn_write_leaves_an_earlier_state(tmp_path: Path) -> None:
     states = []
     async with Accounts.open(state, NOW) as accounts:
         device = await enrol(accounts)
-        accounts._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        accounts.store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         for number in range(4):
             states.append(await accounts.device(device.id))
             await accounts.decide(

@@ -27,6 +27,7 @@ from pam_agent.admin_wire import (
     decode_reply,
 )
 from pam_agent.enrolment_events import Compare, Enrolled, Offered
+from pam_agent.enrolments import Enrolments
 from pam_agent.schema import StoreError
 from tests.support.agent_store import NOW, enrol
 
@@ -105,7 +106,7 @@ async def test_revoke_tells_the_sign_ons(running: Running) -> None:
     ]
     assert await running.ask(Revoke("alice", None)) == [DeviceLine.of(tablet), Done()]
     assert running.revoked == ["alice", "alice"]
-    assert await running.accounts.list_devices() == (other,)
+    assert await Enrolments(running.accounts.store).list_devices() == (other,)
 
 
 async def test_revoking_nothing_disturbs_nobody(running: Running) -> None:
@@ -207,9 +208,9 @@ async def test_a_failing_store_is_told(running: Running) -> None:
 
     running.enrolment = fail
     assert await running.ask(Enroll("alice")) == [Refused("agent.db: the disk is full")]
-    running.accounts._db.execute("DROP TABLE generation")
-    await trio.to_thread.run_sync(running.accounts._db.execute, "PRAGMA foreign_keys = OFF")
-    running.accounts._db.execute(
+    running.accounts.store.db.execute("DROP TABLE generation")
+    await trio.to_thread.run_sync(running.accounts.store.db.execute, "PRAGMA foreign_keys = OFF")
+    running.accounts.store.db.execute(
         "INSERT INTO device (account, name, public, rendezvous_root, created)"
         " VALUES ('a', 'b', zeroblob(32), zeroblob(32), 0)"
     )

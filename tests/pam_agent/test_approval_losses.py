@@ -200,7 +200,7 @@ async def test_a_wrong_key_is_counted_and_in_the_end_the_device_has_to_pause(
             assert ending.outcome is Outcome.NO_SUCH_SIGN_ON
         await wrong_key(parts, code)
         assert (await accounts.device(parts.phone.device_id)).failures == FIRST_BACKOFF_FAILURE
-        accounts._db.execute("UPDATE device SET backoff_until = 0")
+        accounts.store.db.execute("UPDATE device SET backoff_until = 0")
         await signs_on(parts, caller, code)
         assert (await accounts.device(parts.phone.device_id)).failures == 0
 
@@ -221,7 +221,7 @@ async def test_the_failure_that_disables_a_device_is_told(tmp_path: Path) -> Non
     async with together(tmp_path, limits=QUICK_HOLD) as parts, parts.agent.call() as caller:
         code = await caller.passcode()
         accounts = parts.agent.host.accounts
-        accounts._db.execute("UPDATE device SET failures = ?", (DISABLING_FAILURE - 1,))
+        accounts.store.db.execute("UPDATE device SET failures = ?", (DISABLING_FAILURE - 1,))
         for _ in range(2):
             await wrong_key(parts, code)
         (told,) = parts.log.named("device disabled")
@@ -266,7 +266,7 @@ async def test_a_device_that_failures_disabled_hears_nothing(tmp_path: Path) -> 
 async def test_the_owner_of_a_cloned_device_is_told_so(tmp_path: Path) -> None:
     async with together(tmp_path) as parts:
         other = await enrolled(parts.agent.host, name="tablet")
-        parts.agent.host.accounts._db.execute(
+        parts.agent.host.accounts.store.db.execute(
             "UPDATE device SET disabled = 'clone' WHERE id = ?", (parts.phone.device_id,)
         )
         async with (

@@ -35,7 +35,7 @@ def slow_commit(parts: Together) -> Iterator[tuple[threading.Event, threading.Ev
             go_on.wait()
 
     # It stays: to take it back while the store's thread is in it would be a deadlock.
-    parts.agent.host.accounts._db.set_trace_callback(trace)
+    parts.agent.host.accounts.store.db.set_trace_callback(trace)
     try:
         yield begun, go_on
     finally:

@@ -31,6 +31,7 @@ from pam_agent.enrolment_events import (
     Failed,
     Offered,
 )
+from pam_agent.enrolments import Enrolments
 from pam_agent.schema import FILE_NAME, StoreError
 from protocol.enrolment import Offer
 from tests.support.agent_store import NOW, enrol
@@ -188,6 +189,25 @@ async def test_check_config_says_what_a_good_file_comes_to(config: Path, tmp_pat
     assert not (tmp_path / "state").exists()
 
 
+async def test_check_config_says_what_services_are_given(config: Path) -> None:
+    good = config.with_name("good.toml")
+    good.write_text(
+        "[services.sshd]\nusers = ['ada']\ngroups = ['admins']\n"
+        "[services.sudo]\nfirst_factor = 'password'\nlease = 600\n"
+        "[services.dovecot]\nmethods = ['totp', 'ticket']\nsecret = 'tail'\n"
+        "[services.cron]\n"
+    )
+    done = await run(config, "check-config", str(good))
+    assert done.returncode == 0
+    assert [line for line in done.stdout.decode().splitlines() if "service" in line] == [
+        "  service sshd: prompt, approve, code, no code unless PAM says what went before"
+        " (first_factor is not set), only for ada, admins, at most 107 s",
+        "  service sudo: info, approve, code, a lease of 600 s, at most 107 s",
+        "  service dovecot: silent, ticket, totp, behind the password's last comma, at most 47 s",
+        "  service cron: refuse, at most 107 s",
+    ]
+
+
 async def test_check_config_names_every_mistake(config: Path) -> None:
     bad = config.with_name("bad.toml")
     bad.write_text("hots = 'web1'\nsocket = 'pam.sock'\n[timers]\nqueue = 0\n")
@@ -292,9 +312,11 @@ async def test_revoke_by_number_and_by_name(config: Path, daemon: Daemon) -> Non
     await enrol(daemon.accounts, name="tablet")
     done = await run(config, "revoke", "alice", str(phone.id), "--yes")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"revoked: 1")
-    assert [each.name for each in await daemon.accounts.list_devices()] == ["tablet"]
+    assert [each.name for each in await Enrolments(daemon.accounts.store).list_devices()] == [
+        "tablet"
+    ]
     assert (await run(config, "revoke", "alice", "tablet", "--yes")).returncode == 0
-    assert await daemon.accounts.list_devices() == ()
+    assert await Enrolments(daemon.accounts.store).list_devices() == ()
 
 
 async def test_revoke_asks_first(config: Path, daemon: Daemon) -> None:
@@ -306,7 +328,7 @@ async def test_revoke_asks_first(config: Path, daemon: Daemon) -> None:
         assert done.returncode == code
         assert b"phone" in done.stdout
         assert b"tablet" in done.stdout
-        assert len(await daemon.accounts.list_devices()) == left
+        assert len(await Enrolments(daemon.accounts.store).list_devices()) == left
 
 
 async def test_a_name_that_two_devices_have(config: Path, daemon: Daemon) -> None:

@@ -137,7 +137,7 @@ async def at_once(scene: Scene) -> None:
 
 
 def unwritable(parts: Together) -> None:
-    parts.agent.host.accounts._db.execute("PRAGMA query_only = ON")
+    parts.agent.host.accounts.store.db.execute("PRAGMA query_only = ON")
 
 
 @dataclass

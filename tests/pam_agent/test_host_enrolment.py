@@ -20,6 +20,7 @@ from pam_agent.enrolment_events import (
     Failed,
     Offered,
 )
+from pam_agent.enrolments import Enrolments
 from pam_agent.host_enrolment import MAX_OPENINGS, HostEnrolment
 from pam_agent.local_wire import Result
 from pam_agent.server import boot_time
@@ -271,7 +272,7 @@ async def test_an_account_with_as_many_devices_as_it_can_have(tmp_path: Path) ->
 async def test_a_device_is_told_of_its_enrolment_when_that_is_stored(tmp_path: Path) -> None:
     async with together(tmp_path) as parts, enrolling(parts) as admin:
         device = await new_device(await admin.offer())
-        assert len(await parts.agent.host.accounts.list_devices()) == 2
+        assert len(await Enrolments(parts.agent.host.accounts.store).list_devices()) == 2
         phone = Phone(device.record, 0)
         await admin.event(1)
         async with phone.attempt("", mode=Mode.PROOF) as attempt:
@@ -303,7 +304,7 @@ async def test_a_revocation_before_the_proof(tmp_path: Path) -> None:
             device = await new_device(await admin.offer())
 
             async def decide(_context: Context) -> Choice | None:
-                await parts.agent.host.accounts.revoke("carol", None)
+                await Enrolments(parts.agent.host.accounts.store).revoke("carol", None, 0)
                 return Choice(Verdict.APPROVE)
 
             assert (await device.prove(decide)).outcome is Outcome.DISABLED
@@ -315,7 +316,7 @@ async def test_a_store_that_fails_at_e1_answers_nothing(tmp_path: Path) -> None:
     async with together(tmp_path, limits=QUICK_HOLD) as parts:
         async with enrolling(parts) as admin:
             offer = await admin.offer()
-            parts.agent.host.accounts._db.execute("PRAGMA query_only = ON")
+            parts.agent.host.accounts.store.db.execute("PRAGMA query_only = ON")
             found = await client.request_enrolment(offer, "phone", X25519PrivateKey.generate())
             assert isinstance(found, NoAnswer)
             assert await admin.event(1) == Failed(EnrolmentFailure.STORE)
@@ -328,10 +329,10 @@ async def test_a_store_that_fails_at_the_proof_promises_nothing(tmp_path: Path) 
             device = await new_device(await admin.offer())
 
             async def decide(_context: Context) -> Choice | None:
-                parts.agent.host.accounts._db.execute("PRAGMA query_only = ON")
+                parts.agent.host.accounts.store.db.execute("PRAGMA query_only = ON")
                 return Choice(Verdict.APPROVE)
 
             assert (await device.prove(decide)).outcome is Outcome.UNKNOWN
             assert await admin.event(2) == Failed(EnrolmentFailure.STORE)
-        parts.agent.host.accounts._db.execute("PRAGMA query_only = OFF")
+        parts.agent.host.accounts.store.db.execute("PRAGMA query_only = OFF")
         assert await proved(parts) == 0

@@ -8,10 +8,12 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pam_agent.conversation import Display
+from pam_agent.enrolments import Enrolments
 from pam_agent.local_wire import RecordType, Result
+from pam_agent.service_policy import Display, ServicePolicy
 from protocol.signon_messages import Context, Verdict
 from tests.support.phone import enrolled
+from tests.support.services import service
 from tests.support.small_disk import fill, small_disk
 from tests.support.together import QUICK_HOLD, Together, signs_on, timers, together
 from validator.outcomes import Outcome
@@ -46,7 +48,10 @@ async def test_how_a_passcode_is_shown(tmp_path: Path, service: str, kind: Recor
 
 
 async def test_the_configuration_says_how(tmp_path: Path) -> None:
-    services = {"sshd": Display.INFO, "odd": Display.REFUSE}
+    services = {
+        "sshd": service("sshd", display=Display.INFO),
+        "odd": service("odd", display=Display.REFUSE),
+    }
     async with together(tmp_path, services=services) as parts:
         async with parts.agent.call(service="sshd") as caller:
             await caller.passcode()
@@ -122,7 +127,7 @@ async def test_every_sign_on_without_success_is_counted_once(tmp_path: Path) -> 
 
 
 async def test_one_callers_bug_is_not_the_others_end(tmp_path: Path) -> None:
-    class Broken(dict[str, Display]):
+    class Broken(dict[str, ServicePolicy]):
         def get(self, service: str, default: object = None) -> object:  # type: ignore[override]
             if service == "bug":
                 raise ZeroDivisionError
@@ -181,7 +186,9 @@ async def test_revoking_one_account_leaves_the_others(tmp_path: Path) -> None:
 async def test_a_device_that_goes_while_its_h1_comes_is_a_revocation(tmp_path: Path) -> None:
     async with together(tmp_path, limits=QUICK_HOLD) as parts, parts.agent.call() as caller:
         code = await caller.passcode()
-        await parts.agent.host.accounts.revoke("alice", parts.phone.device_id)
+        await Enrolments(parts.agent.host.accounts.store).revoke(
+            "alice", parts.phone.device_id, 0
+        )
         async with parts.phone.attempt(code) as attempt:
             await attempt.gone()
         assert await caller.result() is Result.DENIED
@@ -210,7 +217,7 @@ async def test_a_full_disk_lets_nobody_in(tmp_path: Path) -> None:
 
 async def test_a_store_that_cannot_be_read_lets_nobody_in(tmp_path: Path) -> None:
     async with together(tmp_path) as parts:
-        db = parts.agent.host.accounts._db
+        db = parts.agent.host.accounts.store.db
         db.execute("ALTER TABLE account RENAME TO gone")
         async with parts.agent.call() as caller:
             assert await caller.result() is Result.FAILED
@@ -227,7 +234,7 @@ async def test_a_store_that_fails_after_the_result_is_logged(tmp_path: Path) -> 
             await attempt.context()
             await attempt.outcome()
             assert await caller.result() is Result.APPROVED
-            parts.agent.host.accounts._db.execute("PRAGMA query_only = ON")
+            parts.agent.host.accounts.store.db.execute("PRAGMA query_only = ON")
             await attempt.confirm()
             await parts.ended("approved")
         assert len(parts.log.named("store failed")) == 1

@@ -83,7 +83,7 @@ async def test_no_label_names_anybody(tmp_path: Path) -> None:
 
 async def test_a_store_that_fails_is_said(tmp_path: Path) -> None:
     async with together(tmp_path) as parts:
-        db = parts.agent.host.accounts._db
+        db = parts.agent.host.accounts.store.db
         db.execute("ALTER TABLE account RENAME TO gone")
         found = await scrape(parts)
         db.execute("ALTER TABLE gone RENAME TO account")

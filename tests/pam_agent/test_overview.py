@@ -10,12 +10,12 @@ import msgspec
 import pytest
 import trio
 
+from daemons.troubles import Trouble
 from pam_agent import report
 from pam_agent.admin_client import ask
 from pam_agent.admin_wire import Enroll, RelayStatus, ShowStatus, Status, Unknown, Why
 from pam_agent.enrolment_events import Offered
 from pam_agent.sign_ons import Kind, Stage, Story
-from pam_agent.troubles import Trouble
 from protocol.address import UnixAddress
 from protocol.keys import Mode
 from protocol.signon import ValidatorSignOn
@@ -108,7 +108,7 @@ async def test_a_link_that_was_lost_is_counted(tmp_path: Path) -> None:
 
 async def test_a_store_that_fails_is_no_good_status(tmp_path: Path) -> None:
     async with together(tmp_path) as parts:
-        db = parts.agent.host.accounts._db
+        db = parts.agent.host.accounts.store.db
         db.execute("ALTER TABLE account RENAME TO gone")
         code, said = await run(parts, "status")
         db.execute("ALTER TABLE gone RENAME TO account")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pam_agent import schema
+from pam_agent import tables
 from pam_agent.schema import FILE_NAME, StoreError, explain, open_store
 
 AS_ROOT = os.geteuid() == 0
@@ -140,9 +140,9 @@ def test_a_second_agent_is_refused(state: Path) -> None:
 def test_a_newer_schema_is_refused(state: Path) -> None:
     file = make(state)
     with sqlite3.connect(file) as db:
-        db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION + 1}")
     db.close()
-    assert "of a newer agent (schema 2, this one knows 1)" in refusal(state)
+    assert "of a newer agent (schema 3, this one knows 2)" in refusal(state)
 
 
 def test_another_programs_database_is_refused(state: Path) -> None:

@@ -3,6 +3,7 @@
 import secrets
 
 from pam_agent.accounts import Accounts
+from pam_agent.enrolments import Enrolments
 from pam_agent.records import Device
 from protocol.ratchet import Generation, Ratchet
 
@@ -29,7 +30,7 @@ def device(number: int = 1, **changes: object) -> Device:
 
 async def enrol(accounts: Accounts, account: str = "alice", name: str = "phone") -> Device:
     """A proved device with random keys."""
-    device_id = await accounts.add_device(
+    device_id = await Enrolments(accounts.store).add_device(
         account,
         name,
         secrets.token_bytes(32),
@@ -37,5 +38,5 @@ async def enrol(accounts: Accounts, account: str = "alice", name: str = "phone")
         secrets.token_bytes(32),
         NOW,
     )
-    await accounts.prove(device_id, NOW)
+    await Enrolments(accounts.store).prove(device_id, NOW)
     return await accounts.device(device_id)

@@ -10,6 +10,7 @@ import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from pam_agent.enrolments import Enrolments
 from pam_agent.host import Host
 from protocol.keys import Mode
 from protocol.limits import KEY_LENGTH
@@ -108,8 +109,10 @@ async def enrolled(host: Host, account: str = "alice", name: str = "phone") -> P
     public = static.public_key().public_bytes_raw()
     now = time.time()
     accounts = host.accounts
-    device_id = await accounts.add_device(account, name, public, rendezvous_root, ratchet_root, now)
-    await accounts.prove(device_id, now)
+    device_id = await Enrolments(accounts.store).add_device(
+        account, name, public, rendezvous_root, ratchet_root, now
+    )
+    await Enrolments(accounts.store).prove(device_id, now)
     record = Record(
         host=host.label,
         user=account,

@@ -89,6 +89,43 @@ def typed_passcode(typed: str) -> str:
     return digits
 
 
+# ---- 7: without a network ------------------------------------------------------------------------
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def offline_response(offline_key: bytes, passcode: str) -> str:
+    question = format(int(passcode), "X")
+    question += "0" * (256 - len(question))
+    data = b"OCRA-1:HOTP-SHA256-8:QN08" + b"\0" + bytes.fromhex(question)
+    mac = hmac_sha256(offline_key, data)
+    start = mac[31] % 16
+    number = int.from_bytes(mac[start : start + 4], "big") % 2**31
+    return str(number % 10**8).zfill(8)
+
+
+def ticket(k_rv: bytes, offline_key: bytes, generation: int, counter: int, service: str) -> str:
+    context = b"".join(n.to_bytes(4, "big") for n in (generation, counter)) + service.encode()
+    bits = "".join(f"{byte:08b}" for byte in kdf(k_rv, "ticket", context, 4))[:30]
+    bits += "".join(f"{byte:08b}" for byte in kdf(offline_key, "ticket", context, 3))[:20]
+    return "".join(CROCKFORD[int(bits[i : i + 5], 2)] for i in range(0, 50, 5))
+
+
+def typed_response(typed: str) -> str:
+    digits = "".join(c for c in typed if c not in " -")
+    check(len(digits) == 8 and all(c in "0123456789" for c in digits))
+    return digits
+
+
+def typed_ticket(typed: str) -> str:
+    check(typed.isascii())
+    found = "".join(
+        {"O": "0", "I": "1", "L": "1"}.get(c, c) for c in typed.upper() if c not in " -"
+    )
+    check(len(found) == 10 and all(c in CROCKFORD for c in found))
+    return found
+
+
 # ---- 2.2, 2.3: frames and msgpack ----------------------------------------------------------------
 
 

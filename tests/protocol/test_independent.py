@@ -87,6 +87,29 @@ def test_passcodes() -> None:
         assert other.typed_passcode(vector.get("shown", vector.get("typed"))) == vector["passcode"]
 
 
+def test_without_a_network() -> None:
+    vectors = load("offline.json")
+    k_rv, key = raw(vectors["K_rv"]), raw(vectors["K_off"])
+    assert key == kdf(raw(vectors["R_g"]), "offline", b"", 32)
+    for v in vectors["responses"]:
+        assert other.offline_response(key, v["passcode"]) == v["response"]
+        assert other.typed_response(v["shown"]) == v["response"]
+    for v in vectors["tickets"]:
+        made = other.ticket(k_rv, key, v["generation"], v["counter"], v["service"])
+        assert made == v["ticket"] == v["locator"] + v["proof"]
+        assert other.typed_ticket(v["shown"]) == made
+    for v in vectors["typed_responses"]:
+        assert other.typed_response(v["typed"]) == v["response"]
+    for v in vectors["typed_tickets"]:
+        assert other.typed_ticket(v["typed"]) == v["ticket"]
+    for typed in vectors["no_responses"]:
+        with pytest.raises(RefusedError):
+            other.typed_response(typed)
+    for typed in vectors["no_tickets"]:
+        with pytest.raises(RefusedError):
+            other.typed_ticket(typed)
+
+
 # ---- the relay level -----------------------------------------------------------------------------
 
 MESSAGES = load("messages.json")

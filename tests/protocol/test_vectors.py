@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from protocol import messages, passcode
+from protocol import messages, offline, passcode, ticket
 from protocol.agent_auth import public_bytes
 from protocol.enrolment import EnrolAnswer, Offer, OfferError
 from protocol.errors import ActivationFailedError, ProtocolError
@@ -88,7 +88,7 @@ def test_every_value_of_a_plaintext_is_there(message: str, field: str, kind: typ
 def test_every_label_is_there() -> None:
     vectors = load("derivations.json")["vectors"]
     labels = {v["inputs"]["label"] for v in vectors if v["function"] == "KDF"}
-    assert labels == {"link", "tag", "psk", "m1", "rv", "r0", "compare"}
+    assert labels == {"link", "tag", "psk", "m1", "rv", "r0", "compare", "offline", "ticket"}
 
 
 # ---- what the generator only writes down, and this code must do ----------------------------------
@@ -128,6 +128,16 @@ def test_mistyped_passcodes_and_offers() -> None:
             Offer.decode(uri)
     for uri in load("enrolment.json")["typed"]:
         assert Offer.decode(uri) == Offer.decode(load("enrolment.json")["uri"])
+
+
+def test_what_is_typed_without_a_network() -> None:
+    vectors = load("offline.json")
+    for v in vectors["typed_responses"]:
+        assert offline.parse(v["typed"]) == v["response"]
+    for v in vectors["typed_tickets"]:
+        assert ticket.parse(v["typed"]) == v["ticket"]
+    assert not any(map(offline.parse, vectors["no_responses"]))
+    assert not any(map(ticket.parse, vectors["no_tickets"]))
 
 
 @pytest.mark.parametrize("vector", load("sign_on.json")["refused_h1"], ids=lambda v: v["why"])

@@ -15,6 +15,7 @@ def derivations() -> Json:
     proof = keys.passcode_input(Mode.PROOF, "")
     tag = keys.tag(K_RV, p)
     h1 = value("H1", 32) + value("H1, rest", 32)
+    ticket = bytes(4) + bytes((0, 0, 0, 9)) + b"postgresql"
     labels = [
         ("link", value("shared secret"), relay + agent, 32),
         ("tag", K_RV, p, 16),
@@ -26,6 +27,9 @@ def derivations() -> Json:
         ("rv", x, b"", 32),
         ("r0", x, b"", 32),
         ("compare", h, b"", 8),
+        ("offline", R_G, b"", 32),
+        ("ticket", K_RV, ticket, 4),
+        ("ticket", R_G, ticket, 3),
     ]
     found: list[tuple[str, Json, Any]] = [
         ("KDF", {"key": k, "label": label, "context": c, "length": n}, kdf(k, label, c, n))

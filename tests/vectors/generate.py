@@ -1,4 +1,4 @@
-"""Writes the vectors of SPEC section 9 into this folder: `python -m tests.vectors.generate`."""
+"""Writes the vectors of SPEC section 10 into this folder: `python -m tests.vectors.generate`."""
 
 import json
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.vectors.derivations import derivations, passcodes
 from tests.vectors.fixed import Json
+from tests.vectors.offline import without_network
 from tests.vectors.plaintexts import plaintexts
 from tests.vectors.sign_ons import enrolment, sign_on
 from tests.vectors.stories import ratchet
@@ -35,6 +36,7 @@ DOCUMENTS: dict[str, Callable[[], Json]] = {
     "sign_on.json": sign_on,
     "enrolment.json": enrolment,
     "ratchet.json": ratchet,
+    "offline.json": without_network,
 }
 
 

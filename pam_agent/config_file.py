@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from pam_agent.conversation import Display
+from daemons.log_settings import Log
 from pam_agent.policy import Timers
-from pam_agent.settings import LogFormat, LogLevel
+from pam_agent.service_policy import ServiceTable
 
 
 class RelayTable(Struct, forbid_unknown_fields=True):
@@ -30,26 +30,6 @@ class RelayTable(Struct, forbid_unknown_fields=True):
     )
     """For tcp, and needed there: the relay's public key in base64, as `bartizan-relay public-key`
     prints it. On a Unix socket the system vouches for the relay."""
-
-
-class ServiceTable(Struct, forbid_unknown_fields=True):
-    """How the PAM service NAME shows a passcode. Known without being told: `info` for sudo, sudo-i,
-    su, su-l and login, `refuse` for postgresql and dovecot, `prompt` for sshd and all others."""
-
-    display: Display
-    """`prompt`: inside a prompt that Enter answers. `info`: as text. `refuse`: it cannot, and the
-    sign-on fails at once."""
-
-
-class LogTable(Struct, forbid_unknown_fields=True):
-    """What is logged, and how it looks."""
-
-    format: LogFormat = LogFormat.AUTO
-    """`auto`: as it suits where standard error goes: entries with fields of their own where the
-    journal reads it, lines for people on a terminal, else lines of JSON."""
-
-    level: LogLevel = LogLevel.INFO
-    """The least that is logged."""
 
 
 class MetricsTable(Struct, forbid_unknown_fields=True):
@@ -91,6 +71,6 @@ class AgentFile(Struct, forbid_unknown_fields=True):
         default_factory=dict
     )
 
-    log: LogTable = msgspec.field(default_factory=LogTable)
+    log: Log = Log()
 
     metrics: MetricsTable = msgspec.field(default_factory=MetricsTable)

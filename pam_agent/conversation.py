@@ -6,7 +6,6 @@ device and for one whose device nobody answered.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from pam_agent.outcomes import SignOnEnd
@@ -16,30 +15,6 @@ from protocol.text import fit
 
 MAX_SHOWN_HOST: Final = 64
 """UTF-8 bytes of the host's label on a terminal: a line of 80 columns, and it stands twice."""
-
-
-class Display(StrEnum):
-    """How a service can show a passcode before the sign-on is decided."""
-
-    PROMPT = "prompt"
-    """Inside the text of a prompt with echo: shown at once wherever anything is."""
-    INFO = "info"
-    """As text, without waiting for a key."""
-    REFUSE = "refuse"
-    """Not at all: nothing that the agent says reaches the user in time."""
-
-
-DEFAULT_DISPLAY: Final[Mapping[str, Display]] = {
-    "sshd": Display.PROMPT,  # holds text back until the next prompt, up to OpenSSH 10.2
-    "sudo": Display.INFO,
-    "sudo-i": Display.INFO,
-    "su": Display.INFO,
-    "su-l": Display.INFO,
-    "login": Display.INFO,
-    "postgresql": Display.REFUSE,  # drops text, and a prompt with echo fails the login
-    "dovecot": Display.REFUSE,  # drops text, and answers a prompt with echo by the user's name
-}
-"""By PAM service name, as seen with these programs."""
 
 
 ENDINGS: Final[Mapping[SignOnEnd, str]] = {
@@ -60,11 +35,6 @@ ENDINGS: Final[Mapping[SignOnEnd, str]] = {
     SignOnEnd.STORE_FAILED: "out of order, ask the administrator",
     SignOnEnd.STOPPED: "interrupted, try again",
 }
-
-
-def display_for(service: str, configured: Mapping[str, Display]) -> Display:
-    """How to show something to a PAM service; a prompt is what most unknown ones can show."""
-    return configured.get(service) or DEFAULT_DISPLAY.get(service, Display.PROMPT)
 
 
 def request_text(host: str, passcode: str, sign_on_id: bytes, seconds: float) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pam_agent.accounts import Accounts
-from pam_agent.conversation import Display
 from pam_agent.policy import Timers
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
+from pam_agent.service_policy import ServicePolicy
 from pam_agent.sign_ons import SignOns
 from pam_agent.waiting import Calls, Waiting
 
@@ -26,7 +26,7 @@ class Host:
     links: tuple[RelayLink, ...]
     timers: Timers
     callers: Mapping[str, tuple[str, ...]]
-    services: Mapping[str, Display]
+    services: Mapping[str, ServicePolicy]
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     waiting: Waiting = field(default_factory=Waiting)

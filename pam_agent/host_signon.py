@@ -8,7 +8,6 @@ import trio
 
 from pam_agent import conversation
 from pam_agent.approval import Approval
-from pam_agent.conversation import Display
 from pam_agent.host import Host
 from pam_agent.local_socket import Caller, Module, ModuleGoneError
 from pam_agent.local_wire import RecordType, Start
@@ -16,6 +15,7 @@ from pam_agent.outcomes import SignOnEnd, result_of
 from pam_agent.policy import asked, may_ask
 from pam_agent.records import AccountStanding, Decided
 from pam_agent.schema import StoreError
+from pam_agent.service_policy import Display, policy_of
 from pam_agent.session import Subject
 from pam_agent.sign_ons import Kind, Stage, Story
 from pam_agent.steps import Steps
@@ -85,10 +85,10 @@ class HostSignOn:
 
     async def _sign_on(self) -> None:
         host, start, caller = self._host, self._start, self._caller
-        display = conversation.display_for(start.service, host.services)
+        display = policy_of(start.service, host.services, host.timers).display
         if not may_ask(caller.uid, caller.name, start.user, start.service, host.callers):
             self._end = SignOnEnd.NOT_ALLOWED
-        elif display is Display.REFUSE:
+        elif display not in (Display.PROMPT, Display.INFO):
             self._end = SignOnEnd.NOT_SHOWN
         elif (place := host.waiting.enter(start.user, passcode.generate, self._revoked)) is None:
             self._end = SignOnEnd.TOO_MANY

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
-from pam_agent.conversation import Display
+from daemons.log_settings import Log
 from pam_agent.policy import Timers
+from pam_agent.service_policy import ServicePolicy
 from protocol.address import TcpAddress, UnixAddress
 
 
@@ -23,38 +23,13 @@ class Relay:
     validators: tuple[TcpAddress, ...]
 
 
-class LogFormat(StrEnum):
-    """How an event of the log looks."""
-
-    AUTO = "auto"
-    JOURNAL = "journal"
-    JSON = "json"
-    CONSOLE = "console"
-
-
-class LogLevel(StrEnum):
-    """The least that is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Log:
-    """AUTO: as it suits where standard error goes."""
-
-    format: LogFormat = LogFormat.AUTO
-    level: LogLevel = LogLevel.INFO
-
-
 @dataclass(frozen=True)
 class Config:
     """`host` is the label that users see on the device. Paths are absolute.
 
     `metrics` is where Prometheus finds them: a Unix socket or a loopback address.
-    `callers` names, by Unix user, the PAM services that it may ask with for anybody.
+    `callers` names, by Unix user, the PAM services that it may ask with for anybody. `services` has
+    a policy for each service that the configuration names.
     """
 
     host: str
@@ -64,7 +39,7 @@ class Config:
     relays: tuple[Relay, ...]
     timers: Timers = field(default_factory=Timers)
     callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    services: Mapping[str, Display] = field(default_factory=dict)
+    services: Mapping[str, ServicePolicy] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
     metrics: UnixAddress | TcpAddress | None = None
 

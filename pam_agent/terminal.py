@@ -11,7 +11,9 @@ import click
 
 from pam_agent.admin_wire import DeviceLine
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Offered
+from pam_agent.methods import Method
 from pam_agent.offer_display import qr_lines, typed_lines
+from pam_agent.service_policy import Secret, ServicePolicy
 from pam_agent.settings import Config
 from protocol.address import UnixAddress
 from protocol.text import clean
@@ -86,6 +88,24 @@ def config_summary(config: Config) -> Iterator[str]:
         validators = ", ".join(str(each) for each in relay.validators)
         link = relay.link if isinstance(relay.link, UnixAddress) else f"tcp:{relay.link}"
         yield f"  relay   {link}, devices reach it at {validators}"
+    for name, policy in config.services.items():
+        yield f"  service {name}: {', '.join(_service(policy))}"
+
+
+def _service(policy: ServicePolicy) -> Iterator[str]:
+    """What a service is given, in phrases."""
+    yield policy.display
+    yield from (method for method in Method if method in policy.methods)
+    if Method.CODE in policy.methods and not policy.first_factor:
+        yield "no code unless PAM says what went before (first_factor is not set)"
+    if policy.secret is Secret.TAIL:
+        yield "behind the password's last comma"
+    if policy.lease:
+        yield f"a lease of {policy.lease:g} s"
+    if not policy.for_everybody:
+        yield f"only for {', '.join(sorted(policy.users | policy.groups))}"
+    timers = policy.timers
+    yield f"at most {timers.queue + timers.validation + timers.acknowledgement:g} s"
 
 
 def _row(line: DeviceLine) -> tuple[str, ...]:

@@ -1,8 +1,4 @@
-import pytest
-
 from pam_agent.conversation import (
-    Display,
-    display_for,
     ending_text,
     prompt_text,
     request_text,
@@ -13,31 +9,6 @@ from protocol import sign_on_id
 ID = bytes.fromhex("0011223344556677")
 SHORT = sign_on_id.display(ID)
 PAM_MAX_MSG_SIZE = 512
-
-
-@pytest.mark.parametrize(
-    ("service", "display"),
-    [
-        ("sshd", Display.PROMPT),
-        ("sudo", Display.INFO),
-        ("sudo-i", Display.INFO),
-        ("su", Display.INFO),
-        ("su-l", Display.INFO),
-        ("login", Display.INFO),
-        ("postgresql", Display.REFUSE),
-        ("dovecot", Display.REFUSE),
-        ("something-else", Display.PROMPT),
-        ("", Display.PROMPT),
-    ],
-)
-def test_display_by_default(service: str, display: Display) -> None:
-    assert display_for(service, {}) is display
-
-
-def test_the_configuration_decides_first() -> None:
-    assert display_for("sshd", {"sshd": Display.INFO}) is Display.INFO
-    assert display_for("postgresql", {"postgresql": Display.PROMPT}) is Display.PROMPT
-    assert display_for("mine", {"mine": Display.REFUSE}) is Display.REFUSE
 
 
 def test_request_text() -> None:

@@ -1,0 +1,12 @@
+"""Policies of services, as a configuration that names a few keys makes them."""
+
+from typing import Any
+
+from pam_agent.policy import Timers
+from pam_agent.service_policy import ServicePolicy, ServiceTable, policy
+from tests.support.agent import QUICK
+
+
+def service(name: str, *, timers: Timers = QUICK, **keys: Any) -> ServicePolicy:
+    """What `[services.NAME]` with these keys comes to, beside `timers`."""
+    return policy(name, ServiceTable(**keys), timers)

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from daemons.lines import Done, Refused, ShortId, decode_line
+from daemons.troubles import Trouble
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.records import Device
 from pam_agent.sign_ons import Story
-from pam_agent.troubles import Trouble
 from protocol.limits import KEY_LENGTH
 
 MAX_ACCOUNT: Final = 256

@@ -12,6 +12,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
+import msgspec
 import structlog
 import trio
 
@@ -78,7 +79,7 @@ class Agent:
             state=old.state,
             socket=old.socket,
             admin_socket=old.admin_socket,
-            log=replace(config.log, format=old.log.format),
+            log=msgspec.structs.replace(config.log, format=old.log.format),
             metrics=old.metrics,
         )
         self.host = replace(

@@ -20,12 +20,12 @@ import click
 import msgspec
 import trio
 
-from daemons import systemd
+from daemons import logs, systemd
 from daemons.admin_client import RefusedError, UnreachableError
 from daemons.lines import SHORT_ID, encode_line
 from daemons.supervision import SupervisionError
 from daemons.unix_listener import ListenError
-from pam_agent import logs, service
+from pam_agent import service
 from pam_agent.accounts import Accounts
 from pam_agent.activation import activated
 from pam_agent.admin_client import ask
@@ -43,6 +43,7 @@ from pam_agent.admin_wire import (
 )
 from pam_agent.config import DEFAULT_PATH, ConfigError, load
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
+from pam_agent.message_ids import JOURNAL_FORM
 from pam_agent.report import is_well, status_lines, story_lines, unknown_lines
 from pam_agent.schema import FILE_NAME, StoreError
 from pam_agent.settings import Config
@@ -104,7 +105,7 @@ def serve(path: Path | None) -> None:
     with _errors():
         told = systemd.take()
         config = load(path)
-        book = logs.configure(config.log)
+        book = logs.configure(config.log, JOURNAL_FORM)
         given = activated(told, config)
         manager = systemd.Manager(told)
         try:

@@ -7,6 +7,9 @@ anything else, whatever becomes of its event's words.
 from collections.abc import Mapping
 from typing import Final
 
+from daemons import message_ids
+from daemons.journal import JournalForm
+
 MESSAGE_IDS: Final[Mapping[str, str]] = {
     "agent stopping": "e7bf06c141864432a20037133576c50f",
     "agent up": "43394e53cc2e4122ae6e422eb4da16fc",
@@ -18,9 +21,7 @@ MESSAGE_IDS: Final[Mapping[str, str]] = {
     "enrolment ended": "ffa9f470d05f488bace90e7257371ff6",
     "link lost": "163b36facbc543ebb02beb7bc4e208f2",
     "link up": "4f27cc6fd52d4f0caa8c9e339a4d6c04",
-    "log dropped": "6034b96617c0473197df49c4e3050023",
     "no connection": "54c35d23e64c415788084035122a3767",
-    "no journal": "616a54c87f00424e84b843662b2fe00b",
     "relay dropped": "d526607deebc467da077c85a88ce33c8",
     "request refused": "fbf783d683ad4bbd8350c6e8d3f72820",
     "restart needed": "f7714b25633140b99442bbfd66f54c93",
@@ -28,3 +29,6 @@ MESSAGE_IDS: Final[Mapping[str, str]] = {
     "sign-on failed unexpectedly": "7971ef2336ae404ab746d8d420a21dfd",
     "store failed": "2b35b2c76e1944a6b9ec9f10e2aed4c5",
 }
+
+JOURNAL_FORM: Final = JournalForm("bartizan-agent", {**message_ids.MESSAGE_IDS, **MESSAGE_IDS})
+"""How the agent's events become entries."""

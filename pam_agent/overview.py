@@ -2,13 +2,13 @@
 
 from typing import Final
 
+from daemons.troubles import Troubles
 from pam_agent.admin_wire import RelayStatus, Reply, ShowStatus, Status, Unknown, Why
 from pam_agent.agent import Agent
 from pam_agent.relay_link import RelayLink
 from pam_agent.schema import StoreError
 from pam_agent.sign_ons import Kind, Stage
 from pam_agent.store_figures import StoreFigures
-from pam_agent.troubles import Troubles
 
 
 class Overview:

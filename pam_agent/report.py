@@ -1,15 +1,14 @@
 """edge. What `status` and `why` show to people. Times are local."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from daemons.report import counted, span, trouble_lines, when
 from pam_agent import conversation
 from pam_agent.admin_wire import RelayStatus, Reply, Status, Unknown
 from pam_agent.explanations import ENROLMENTS, SIGN_ONS, Explanation
 from pam_agent.outcomes import SignOnEnd
 from pam_agent.sign_ons import MAX_REMEMBERED, REMEMBERED_SECONDS, Kind, Stage, Story
-from pam_agent.troubles import Trouble
 from protocol.text import clean
 
 _STAGES: Final = {
@@ -31,7 +30,6 @@ _STEPS: Final = {
     "confirmed": "the device has its next key",
 }
 """Every step there is, of sign-ons and enrolments."""
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def status_lines(replies: Sequence[Reply], now: float) -> Iterator[str]:
@@ -42,11 +40,7 @@ def status_lines(replies: Sequence[Reply], now: float) -> Iterator[str]:
                 yield from _status(reply, now)
             case RelayStatus():
                 yield _relay(reply, now)
-    troubles = [reply for reply in replies if isinstance(reply, Trouble)]
-    if troubles:
-        yield "last warnings and errors"
-        for trouble in troubles:
-            yield f"  {_when(trouble.at)}  {clean(trouble.what)}"
+    yield from trouble_lines(replies)
 
 
 def is_well(replies: Sequence[Reply]) -> bool:
@@ -58,7 +52,7 @@ def is_well(replies: Sequence[Reply]) -> bool:
 def _status(status: Status, now: float) -> Iterator[str]:
     yield (
         f"bartizan-agent {status.version} at {clean(status.host)},"
-        f" up for {_span(now - status.began)}"
+        f" up for {span(now - status.began)}"
     )
     if status.refused:
         yield f"configuration refused, the old one counts: {clean(status.refused)}"
@@ -66,29 +60,24 @@ def _status(status: Status, now: float) -> Iterator[str]:
         f"sign-ons    {status.waiting + status.queueing} waiting, {status.running} running;"
         f" callers {status.callers}"
     )
-    yield f"ended       {_counted(status.sign_ons)}"
+    yield f"ended       {counted(status.sign_ons)}"
     if status.enrolments:
-        yield f"enrolments  {_counted(status.enrolments)}"
+        yield f"enrolments  {counted(status.enrolments)}"
     if status.store_trouble:
         yield f"store       {clean(status.store_trouble)}"
     else:
         yield (
             f"store       {clean(status.store)}: {status.accounts} accounts, devices"
-            f" {_counted(status.devices)}; {status.store_bytes // 1024} KiB"
+            f" {counted(status.devices)}; {status.store_bytes // 1024} KiB"
         )
 
 
 def _relay(relay: RelayStatus, now: float) -> str:
-    for_how_long = _span(now - relay.since)
+    for_how_long = span(now - relay.since)
     if not relay.up:
         return f"relay       {relay.address}  DOWN for {for_how_long}: {clean(relay.trouble)}"
     lost = f", lost {relay.losses} times, last: {clean(relay.trouble)}" if relay.losses else ""
     return f"relay       {relay.address}  up for {for_how_long}, {relay.requests} requests{lost}"
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    found = [f"{clean(word)} {count}" for word, count in counts.items() if count]
-    return ", ".join(found) or "none"
 
 
 def story_lines(story: Story) -> Iterator[str]:
@@ -110,7 +99,7 @@ def story_lines(story: Story) -> Iterator[str]:
     for name, value in _facts(story):
         yield f"  {name:<14}{clean(value)}"
     yield ""
-    yield f"  {0:9.3f} s  began, {_when(story.began)}"
+    yield f"  {0:9.3f} s  began, {when(story.began)}"
     for step, at in story.steps.items():
         times = story.counts.get(step, 1)
         again = f" ({times} times)" if times > 1 else ""
@@ -152,19 +141,7 @@ def unknown_lines(sign_on_id: str, unknown: Unknown) -> Iterator[str]:
     """What is known when nothing is known."""
     yield f"nothing is known of {sign_on_id}"
     yield (
-        f"  This agent runs since {_when(unknown.since)} and remembers {unknown.remembered} that"
-        f" ended; at most {MAX_REMEMBERED:,}, and for {_span(REMEMBERED_SECONDS)}."
+        f"  This agent runs since {when(unknown.since)} and remembers {unknown.remembered} that"
+        f" ended; at most {MAX_REMEMBERED:,}, and for {span(REMEMBERED_SECONDS)}."
     )
     yield "  Older ones are in its log, under the same id; other hosts' are at their agents."
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-
-
-def _span(seconds: float) -> str:
-    """Roughly, in the largest unit that fits at least once."""
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

@@ -11,6 +11,7 @@ import trio
 
 from daemons.connections import serve_connections
 from daemons.metrics_page import metrics_listener, serve_metrics
+from daemons.troubles import Troubles
 from daemons.unix_listener import unix_listener
 from pam_agent import local_socket
 from pam_agent.accounts import Accounts
@@ -20,7 +21,6 @@ from pam_agent.metrics import Metrics
 from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
 from pam_agent.settings import Config
-from pam_agent.troubles import Troubles
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

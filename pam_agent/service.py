@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 import trio
 
+from daemons.logs import Book, set_level
 from daemons.supervision import ready, reloading, stopping
 from daemons.systemd import Manager
-from pam_agent import logs
 from pam_agent.agent import Agent
 from pam_agent.config import ConfigError
 from pam_agent.server import serve
@@ -33,7 +33,7 @@ async def run(
     reread: Callable[[], Config],
     manager: Manager,
     given: Mapping[Path, socket],
-    book: logs.Book,
+    book: Book,
 ) -> None:
     """Serve until SIGTERM or SIGINT. SIGHUP: begin further sign-ons with what `reread` gives.
 
@@ -73,7 +73,7 @@ def _reload(agent: Agent, reread: Callable[[], Config]) -> None:
         _log.error("configuration refused", reason=agent.refused, advice="it stays as it was")
         return
     later = agent.adopt(config)
-    logs.set_level(config.log.level)
+    set_level(config.log.level)
     _log.info("configuration adopted", relays=[str(link.address) for link in agent.host.links])
     if later:
         _log.warning("restart needed", keys=list(later))

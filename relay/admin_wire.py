@@ -9,13 +9,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from daemons.lines import Done, Refused, ShortId, decode_line
+from daemons.troubles import Trouble
 from protocol.limits import KEY_LENGTH
 from relay.outcomes import RequestOutcome
 
 
 class ShowStatus(Struct, frozen=True, forbid_unknown_fields=True, tag="status"):
-    """Answered by Status, a Listening for each listener, an AgentLine for each link, and the
-    Penalties."""
+    """Answered by Status, a Listening for each listener, an AgentLine for each link, the
+    Penalties, and the log's last Troubles."""
 
 
 class Why(Struct, frozen=True, forbid_unknown_fields=True, tag="why"):
@@ -153,6 +154,7 @@ Reply = (
     | Unknown
     | Draining
     | Go
+    | Trouble
     | Done
     | Refused
 )

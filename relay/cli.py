@@ -10,11 +10,12 @@ import click
 import structlog
 import trio
 
-from daemons import systemd
+from daemons import logs, systemd
 from daemons.descriptor_store import DescriptorStore
 from daemons.supervision import SupervisionError
 from protocol.agent_auth import public_bytes
-from relay import activation, budget, commands, config, descriptors, keys, logs, service
+from relay import activation, budget, commands, config, descriptors, keys, service
+from relay.message_ids import JOURNAL_FORM
 
 EXIT_CONFIG: Final = 2
 
@@ -49,7 +50,7 @@ def serve(file: Path | None) -> None:
     except (config.ConfigError, SupervisionError) as error:
         click.echo(f"bartizan-relay: {error}", err=True)
         sys.exit(EXIT_CONFIG)
-    logs.configure(plan.log)
+    book = logs.configure(plan.log, JOURNAL_FORM)
     plan = _fitted(plan)
     gc.freeze()  # what is there now stays
     gc.set_threshold(YOUNG)
@@ -61,7 +62,7 @@ def serve(file: Path | None) -> None:
         DescriptorStore(told),
         found,
         listeners,
-        logs.reporter(plan.log),
+        book,
     )
 
 

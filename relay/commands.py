@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
 from daemons.lines import SHORT_ID, encode_line
+from daemons.report import span
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
 from protocol.agent_auth import public_bytes
 from relay import agents_file, config
@@ -40,7 +41,7 @@ from relay.admin_wire import Drain as AskDrain
 from relay.admin_wire import Probe as AskProbe
 from relay.keys import KeyFileError, encode_key, load_agents
 from relay.probe import Probe, ProbeError
-from relay.report import is_well, span, status_lines, story_lines
+from relay.report import is_well, status_lines, story_lines
 from relay.top import watch
 
 EXIT_NOT_DONE: Final = 1

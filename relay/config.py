@@ -9,12 +9,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from daemons.key_types import found
+from daemons.log_settings import Log
 from daemons.tables import mistakes
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
 from relay.keys import KeyFileError, load_agents, load_private_key
@@ -55,14 +56,6 @@ class ValidatorsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     proxy_from: list[str] | None = None
     """Addresses and networks of proxies. Connections then come from these only, and each begins
     with a header of the PROXY protocol, version 2. Without it none does; this is never guessed."""
-
-
-class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[log]`."""
-
-    format: Literal["auto", "json", "console"] = "auto"
-    """`auto`: for people on a terminal, JSON elsewhere."""
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -48,6 +48,11 @@ class Metrics:
                 "Limits that gave way to the limit of open files.",
                 [({}, len(plan.lowered))],
             ),
+            counter(
+                f"{_PREFIX}_log_dropped_total",
+                "Lines of the log that nobody took.",
+                [({}, overview.book.dropped)],
+            ),
         ]
 
     def _ended(self) -> list[Family]:

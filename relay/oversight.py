@@ -6,6 +6,7 @@ Neither is worth a relay: where it cannot listen for them, it says so and relays
 import structlog
 import trio
 
+from daemons.logs import Book
 from daemons.metrics_page import metrics_listener, serve_metrics
 from daemons.unix_listener import ListenError
 from relay.admin import serve_admin
@@ -17,10 +18,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def oversee(
-    relay: Relay, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    relay: Relay, book: Book, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Until cancelled."""
-    overview = Overview(relay)
+    overview = Overview(relay, book)
     async with trio.open_nursery() as nursery:
         if relay.plan.admin_socket is not None:
             try:

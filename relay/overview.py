@@ -6,6 +6,7 @@ from typing import Final
 
 import trio
 
+from daemons.logs import Book
 from protocol.address import TcpAddress
 from protocol.sign_on_id import display
 from relay import admin_wire
@@ -23,8 +24,9 @@ MAX_PENALTIES: Final = 16
 class Overview:
     """Of one relay, since it started."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, book: Book) -> None:
         self.relay: Final = relay
+        self.book: Final = book
         self.version: Final = version("bartizan")
         self.began: Final = time.time()
 
@@ -62,6 +64,7 @@ class Overview:
                 for each in agents
             ),
             *(Penalty(*each) for each in penalties.by_network.most_common(MAX_PENALTIES)),
+            *self.book.troubles,
         ]
 
     def listening(self) -> list[Reply]:

@@ -1,15 +1,12 @@
 """edge. What `status` and `why` show to people. Times are local."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
 
+from daemons.report import counted, span, trouble_lines, when
 from protocol.text import clean
 from relay.admin_wire import AgentLine, Ended, Listening, Penalty, Reply, Status, Unknown, Waiting
 from relay.explanations import REQUESTS
 from relay.tally import MAX_REMEMBERED
-
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def status_lines(replies: Sequence[Reply], now: float) -> Iterator[str]:
@@ -28,6 +25,7 @@ def status_lines(replies: Sequence[Reply], now: float) -> Iterator[str]:
                 )
             case Penalty():
                 yield f"penalty     {reply.network}  {reply.sources} sources"
+    yield from trouble_lines(replies)
 
 
 def _status(status: Status, now: float) -> Iterator[str]:
@@ -84,7 +82,7 @@ def _ended(ended: Ended) -> Iterator[str]:
     says = ", ".join(known.agent) or "what came of it when it was queued again"
     yield f"  the agent says: {says}"
     yield ""
-    yield f"  ended         {_when(ended.at)}"
+    yield f"  ended         {when(ended.at)}"
     yield f"  waited        {ended.waited:.3f} s"
     if ended.source:
         yield f"  ran           {ended.ran:.3f} s, with a device from {ended.source}"
@@ -101,24 +99,7 @@ def _unknown(sign_on_id: str, unknown: Unknown) -> Iterator[str]:
     yield f"nothing is known of {sign_on_id}"
     forgotten = f", and has forgotten {unknown.forgotten:,}" if unknown.forgotten else ""
     yield (
-        f"  This relay runs since {_when(unknown.since)} and remembers {unknown.remembered:,} that"
+        f"  This relay runs since {when(unknown.since)} and remembers {unknown.remembered:,} that"
         f" ended, at most {MAX_REMEMBERED:,}{forgotten}."
     )
     yield "  Older ones are in its log, under the same id; others were at another relay or at none."
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    found = [f"{clean(word)} {count}" for word, count in counts.items() if count]
-    return ", ".join(found) or "none"
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-
-
-def span(seconds: float) -> str:
-    """Roughly, in the largest unit that fits at least once."""
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

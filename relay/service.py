@@ -18,6 +18,7 @@ import structlog
 import trio
 
 from daemons.descriptor_store import DescriptorStore
+from daemons.logs import Book
 from daemons.supervision import ready, reloading, stopping
 from daemons.systemd import Manager
 from relay import handover
@@ -33,7 +34,7 @@ from relay.activation import (
 )
 from relay.config import ConfigError, Plan
 from relay.ends import Link
-from relay.logs import Reporter
+from relay.logs import reporter
 from relay.oversight import oversee
 from relay.server import Relay
 from relay.switch import Listener
@@ -55,7 +56,7 @@ async def run(
     store: DescriptorStore,
     found: Given,
     listeners: list[Listener],
-    report: Reporter,
+    book: Book,
 ) -> None:
     """Serve until SIGTERM or SIGINT. SIGHUP: go by the plan that `reread` gives.
 
@@ -67,7 +68,7 @@ async def run(
         async with trio.open_nursery() as nursery:
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
                 await store.forget(_outdated(found))
-                relay = Relay(plan, listeners, report)
+                relay = Relay(plan, listeners, reporter(book, plan.log.level))
                 _take_over(relay, found)
                 nursery.start_soon(relay.run)
                 await _keep(listeners, found.numbers, store)
@@ -76,7 +77,7 @@ async def run(
                     agents=[str(address) for address in relay.agents],
                     validators=[str(address) for address in relay.validators],
                 )
-                await informing.start(oversee, relay)
+                await informing.start(oversee, relay, book)
                 await manager.tell(ready(relay.status))
                 informing.start_soon(
                     manager.keep_informed, partial(_status, relay), relay.switch.works

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from daemons.report import span
 from relay.admin_wire import Reply, Status
-from relay.report import span
 from relay.screen import COLUMNS, Row, Screen, Style
 
 ROWS: Final = 24

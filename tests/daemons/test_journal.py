@@ -83,3 +83,9 @@ def test_no_value_gets_out_of_its_field(own: dict[str, str], name: str) -> None:
 )
 def test_whether_a_descriptor_is_the_journals(stream: str, expected: bool) -> None:
     assert is_journal(stream, 8, 4711) is expected
+
+
+def test_a_template_gives_what_an_event_would() -> None:
+    event = {"event": "link up", "level": "info", "time": 1.5, "relay": "a:1", "n": 3, "at": 0.25}
+    other = event | {"relay": "b%s:2", "n": 0, "at": 1.0}
+    assert (FORM.template(event) % other).encode() == FORM.entry(other)

@@ -143,7 +143,7 @@ def test_a_dead_reader(pipe: tuple[int, int]) -> None:
     with sink(writing) as found:
         os.close(reading)
         found.write(LINE)
-        found.write(LINE + LINE)
+        found.write(LINE + LINE, 2)
         assert found.dropped == 3
 
 

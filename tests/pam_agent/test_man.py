@@ -9,6 +9,7 @@ import click
 import msgspec
 import pytest
 
+from daemons.log_settings import Log
 from pam_agent import admin_wire, cli, config, config_file
 from pam_agent.policy import Timers
 
@@ -36,7 +37,7 @@ def test_it_names_every_key() -> None:
     for table in (
         config_file.AgentFile,
         config_file.RelayTable,
-        config_file.LogTable,
+        Log,
         config_file.MetricsTable,
         config_file.ServiceTable,
         Timers,

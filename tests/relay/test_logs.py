@@ -1,17 +1,22 @@
 """The log: each record is one line with its outcome, and never a tag or a full address."""
 
 import contextlib
-import io
 import json
-import sys
+import os
+import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
+from daemons.log_settings import Log, LogFormat, LogLevel
+from daemons.logs import Book, configure
 from protocol.frames import encode_frame
 from relay import logs
-from relay.config import Log
+from relay.message_ids import JOURNAL_FORM, MESSAGE_IDS
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.records import (
     LinkEnded,
@@ -89,18 +94,36 @@ RECORDS: list[tuple[Record, dict[str, object]]] = [
 ]
 
 
+MANY = [RECORDS[0][0]] * 300
+"""More than are written at once."""
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     yield
     structlog.reset_defaults()
 
 
-def logged(monkeypatch: pytest.MonkeyPatch, log: Log, *records: Record) -> str:
-    stderr = io.TextIOWrapper(io.BytesIO())
-    monkeypatch.setattr(sys, "stderr", stderr)
-    logs.reporter(log)(records)
-    stderr.seek(0)
-    return stderr.read()
+@contextlib.contextmanager
+def book_at(out: Path, form: LogFormat, **where: Any) -> Iterator[Book]:
+    with (
+        out.open("wb", buffering=0) as file,
+        contextlib.closing(
+            configure(Log(format=form), JOURNAL_FORM, file.fileno(), **where)
+        ) as book,
+    ):
+        yield book
+
+
+def logged(out: Path, form: LogFormat, *records: Record, level: LogLevel = LogLevel.INFO) -> str:
+    with book_at(out, form) as book:
+        logs.reporter(book, level)(records)
+    return out.read_text()
 
 
 def test_every_kind_of_record_is_here() -> None:
@@ -109,21 +132,19 @@ def test_every_kind_of_record_is_here() -> None:
 
 @pytest.mark.parametrize(("record", "fields"), RECORDS)
 def test_each_record_is_one_line_with_its_outcome(
-    monkeypatch: pytest.MonkeyPatch, record: Record, fields: dict[str, object]
+    out: Path, record: Record, fields: dict[str, object]
 ) -> None:
-    [line] = logged(monkeypatch, Log(format="json"), record).splitlines()
+    [line] = logged(out, LogFormat.JSON, record).splitlines()
     entry = json.loads(line)
     assert {name: entry[name] for name in fields} == fields
     assert entry["time"] > 1_600_000_000
-    [line] = logged(monkeypatch, Log(format="console"), record).splitlines()
+    [line] = logged(out, LogFormat.CONSOLE, record).splitlines()
     assert str(fields["event"]) in line
     assert str(fields.get("outcome", "")) in line
 
 
-@pytest.mark.parametrize("style", ["json", "console"])
-def test_no_tag_no_frame_and_no_full_address_of_anybody(
-    monkeypatch: pytest.MonkeyPatch, style: str
-) -> None:
+@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_no_tag_no_frame_and_no_full_address_of_anybody(out: Path, form: LogFormat) -> None:
     """Everything that a busy relay records, searched for what must not be in it."""
     relay = PureRelay()
     agent = relay.agent()
@@ -137,45 +158,121 @@ def test_no_tag_no_frame_and_no_full_address_of_anybody(
     relay.broker.stop(relay.now)
     records = relay.records()
     assert len(records) >= 5
-    text = logged(monkeypatch, Log(format=style), *records)  # type: ignore[arg-type]
+    text = logged(out, form, *records)
     assert len(text.splitlines()) == len(records)
     secrets = [TAG, b"another tag.....", H1[:8]]
     for secret in secrets:
-        for form in (secret.decode(), secret.hex(), repr(secret)[2:-1]):
-            assert form not in text
+        for shown in (secret.decode(), secret.hex(), repr(secret)[2:-1]):
+            assert shown not in text
     for address in (validator.end.peer.text, stranger.end.peer.text, "192.0.2.1", "198.51.100.7"):
         assert address not in text
     assert "198.51.100.0/24" in text
 
 
-def test_a_level_leaves_out_what_is_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_level_leaves_out_what_is_below_it(out: Path) -> None:
     records = [record for record, _ in RECORDS]
-    text = logged(monkeypatch, Log(format="json", level="warning"), *records)
+    text = logged(out, LogFormat.JSON, *records, level=LogLevel.WARNING)
     assert [json.loads(line)["event"] for line in text.splitlines()] == ["no descriptor left"]
 
 
-def test_what_an_operator_reads_beside_the_records_has_their_form(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stderr = io.TextIOWrapper(io.BytesIO())
-    monkeypatch.setattr(sys, "stderr", stderr)
-    logs.configure(Log(format="json"))
-    report = logs.reporter(Log(format="json"))
-    structlog.get_logger().info("relay up")
-    report([LinkUp("uid:0", "uid:0")])
-    structlog.get_logger().warning("relay down")
-    stderr.seek(0)
-    lines = [json.loads(line) for line in stderr]
+def test_what_an_operator_reads_beside_the_records_has_their_form(out: Path) -> None:
+    with book_at(out, LogFormat.JSON) as book:
+        report = logs.reporter(book, LogLevel.INFO)
+        structlog.get_logger().info("relay up")
+        report([LinkUp("uid:0", "uid:0")])
+        structlog.get_logger().warning("relay down")
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["relay up", "link up", "relay down"]
     assert [line["level"] for line in lines] == ["info", "info", "warning"]
     assert lines[0]["time"] <= lines[1]["time"] <= lines[2]["time"]
 
 
-def test_a_log_that_cannot_be_written_does_not_end_the_relay(
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_last_troubles_are_kept(out: Path) -> None:
+    with book_at(out, LogFormat.JSON) as book:
+        logs.reporter(book, LogLevel.INFO)([record for record, _ in RECORDS])
+        [trouble] = book.troubles
+    assert (trouble.level, trouble.what[:18]) == ("warning", "no descriptor left")
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_relay() -> None:
+    with book_at(Path("/dev/full"), LogFormat.JSON) as book:
+        logs.reporter(book, LogLevel.INFO)([record for record, _ in RECORDS])
+        assert book.dropped == len(RECORDS)
+
+
+@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_a_pipe_that_nobody_reads_costs_lines_and_no_time(form: LogFormat) -> None:
+    reading, writing = os.pipe()
+    with contextlib.closing(configure(Log(format=form), JOURNAL_FORM, writing)) as book:
+        report = logs.reporter(book, LogLevel.INFO)
+        reported = 0
+        while not book.dropped:
+            report(MANY)
+            reported += len(MANY)
+        os.set_blocking(reading, False)
+        said = b""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said += os.read(reading, 65536)
+        report([RECORDS[0][0]])
+        said += os.read(reading, 65536)
+        assert said.count(NAMED.encode()) == reported - book.dropped + 1
+        assert b"log dropped" in said
+    os.close(reading)
+    os.close(writing)
+
+
+# ---- the journal ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "journal"))
+        listening.setblocking(False)
+        yield listening
+
+
+def test_a_turn_is_one_datagram_with_an_entry_for_each_record(
+    out: Path, journal: socket.socket
 ) -> None:
-    with contextlib.suppress(OSError), open("/dev/full", "w") as full:  # close() fails too
-        monkeypatch.setattr(sys, "stderr", full)
-        logs.reporter(Log(format="json"))([RECORDS[0][0]])
-        with pytest.raises(OSError, match="No space"):
-            full.flush()
+    records = [record for record, _ in RECORDS]
+    with book_at(out, LogFormat.JOURNAL, journal=journal.getsockname()) as book:
+        logs.reporter(book, LogLevel.INFO)(records)
+    entries = journal.recv(100_000).split(b"\n\n")
+    with pytest.raises(BlockingIOError):
+        journal.recv(1)
+    assert entries[-1].endswith(b"\n")
+    plainly = [JOURNAL_FORM.entry(msgspec.to_builtins(record)) for record in records]
+    assert [entry.rstrip(b"\n") for entry in entries] == [each.rstrip(b"\n") for each in plainly]
+    first = entries[0].decode().splitlines()
+    assert first[0].startswith("MESSAGE=request ended: outcome done, agent web1, sign_on_id ")
+    assert f"MESSAGE_ID={MESSAGE_IDS['request ended']}" in first
+    assert "SYSLOG_IDENTIFIER=bartizan-relay" in first
+    assert f"BARTIZAN_SIGN_ON_ID={NAMED}" in first
+
+
+def test_a_turn_with_many_records_is_several_datagrams(out: Path, journal: socket.socket) -> None:
+    with book_at(out, LogFormat.JOURNAL, journal=journal.getsockname()) as book:
+        logs.reporter(book, LogLevel.INFO)(MANY)
+        assert book.dropped == 0
+    sizes = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sizes.append(journal.recv(1_000_000).count(b"MESSAGE="))
+    assert sizes == [logs.MOST_AT_ONCE, logs.MOST_AT_ONCE, len(MANY) - 2 * logs.MOST_AT_ONCE]
+
+
+def test_a_stuck_journal_costs_entries_and_no_time(out: Path, journal: socket.socket) -> None:
+    with book_at(out, LogFormat.JOURNAL, journal=journal.getsockname()) as book:
+        report = logs.reporter(book, LogLevel.INFO)
+        while not book.dropped:
+            report(MANY[:2])
+        assert book.dropped == 2
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                assert journal.recv(100_000).count(b"MESSAGE=request ended") == 2
+        report(MANY[:2])
+        assert journal.recv(100_000).startswith(b"MESSAGE=log dropped: count 2\n")
+        assert journal.recv(100_000).count(b"MESSAGE=request ended") == 2
+        assert book.dropped == 2

@@ -12,6 +12,10 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
+from daemons.log_settings import LogFormat
+from daemons.logs import Book
+from daemons.report import when
+from daemons.troubles import Trouble
 from protocol.address import UnixAddress
 from relay.admin_wire import (
     AgentLine,
@@ -28,6 +32,7 @@ from relay.admin_wire import (
     decode_reply,
 )
 from relay.limits import Limits
+from relay.message_ids import JOURNAL_FORM
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.oversight import oversee
 from relay.report import is_well, status_lines, story_lines
@@ -47,6 +52,7 @@ class Overseen:
     running: RunningRelay
     admin: Path
     metrics: Path
+    book: Book
 
     async def ask(self, request: Request) -> list[Reply]:
         def ask() -> list[Reply]:
@@ -71,6 +77,16 @@ class Overseen:
         }
 
 
+def a_book() -> Book:
+    """Of a log that is written nowhere, since nobody is there to take it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return Book(LogFormat.JSON, JOURNAL_FORM, writing, "")
+    finally:
+        os.close(writing)
+
+
 @pytest.fixture
 async def overseen(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Overseen]:
     running = await start_relay(nursery, tmp_path, limits=Limits(source_burst=5, network_burst=99))
@@ -79,11 +95,11 @@ async def overseen(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Overs
 
 
 async def watched(running: RunningRelay, folder: Path, nursery: trio.Nursery) -> Overseen:
-    found = Overseen(running, folder / "relay-admin.sock", folder / "metrics.sock")
+    found = Overseen(running, folder / "relay-admin.sock", folder / "metrics.sock", a_book())
     running.relay.plan = replace(
         running.relay.plan, admin_socket=found.admin, metrics=UnixAddress(str(found.metrics))
     )
-    await nursery.start(oversee, running.relay)
+    await nursery.start(oversee, running.relay, found.book)
     return found
 
 
@@ -190,6 +206,19 @@ async def test_a_sign_on_is_seen_while_it_waits_and_when_it_is_over(tmp_path: Pa
         assert (await overseen.samples())["bartizan_relay_requests_total", "done"] == 1
 
 
+async def test_the_logs_troubles_and_losses_are_told(overseen: Overseen) -> None:
+    trouble = {"event": "no descriptor left", "connections": 7}
+    overseen.book.note({**trouble, "level": "warning", "time": 0.0})
+    overseen.book.write(b"{}\n{}\n", 2)
+    replies = await overseen.ask(ShowStatus())
+    assert Trouble(0.0, "warning", "no descriptor left: connections 7") in replies
+    assert list(status_lines(replies, 0.0))[-2:] == [
+        "last warnings and errors",
+        f"  {when(0.0)}  no descriptor left: connections 7",
+    ]
+    assert (await overseen.samples())["bartizan_relay_log_dropped_total", ""] == 2
+
+
 async def test_it_says_when_it_does_not_know(overseen: Overseen) -> None:
     [reply] = await overseen.ask(Why("a" * 13))
     assert isinstance(reply, Unknown)
@@ -215,7 +244,7 @@ async def test_what_cannot_be_listened_on_does_not_stop_the_relay(
         metrics=UnixAddress(str(nowhere / "metrics.sock")),
     )
     with structlog.testing.capture_logs() as logs:
-        await nursery.start(oversee, running.relay)
+        await nursery.start(oversee, running.relay, a_book())
     assert [line["event"] for line in logs] == ["no admin socket", "no metrics"]
     nursery.cancel_scope.cancel()
 

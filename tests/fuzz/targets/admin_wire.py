@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from daemons.lines import MAX_LINE, AdminWireError, Done, Refused, encode_line
+from daemons.troubles import Trouble
 from pam_agent.admin_wire import (
     DeviceLine,
     Enroll,
@@ -23,7 +24,6 @@ from pam_agent.admin_wire import (
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
 from pam_agent.sign_ons import Story
-from pam_agent.troubles import Trouble
 from tests.fuzz.script import Script
 
 SIGN_ON_ID = "abcdefghijk27"

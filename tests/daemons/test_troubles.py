@@ -1,4 +1,4 @@
-from pam_agent.troubles import MAX_SHOWN, MAX_TROUBLES, Trouble, Troubles
+from daemons.troubles import MAX_SHOWN, MAX_TROUBLES, Trouble, Troubles
 
 
 def test_the_last_ones_are_kept() -> None:

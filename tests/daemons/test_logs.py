@@ -2,7 +2,6 @@ import contextlib
 import json
 import os
 import pty
-import re
 import socket
 import time
 from collections.abc import Iterator
@@ -12,11 +11,11 @@ from typing import Any
 import pytest
 import structlog
 
-from daemons import message_ids, systemd
-from pam_agent import logs
-from pam_agent.message_ids import MESSAGE_IDS
-from pam_agent.settings import Log, LogFormat, LogLevel
+from daemons import logs
+from daemons.journal import JournalForm
+from daemons.log_settings import Log, LogFormat, LogLevel
 
+FORM = JournalForm("bartizan-agent", {"link lost": "163b36facbc543ebb02beb7bc4e208f2"})
 LINES = (LogFormat.JSON, LogFormat.CONSOLE)
 
 
@@ -35,7 +34,7 @@ def out(tmp_path: Path) -> Path:
 def logging_to(out: Path, log: Log, **where: Any) -> Iterator[logs.Book]:
     with (
         out.open("wb", buffering=0) as file,
-        contextlib.closing(logs.configure(log, file.fileno(), **where)) as book,
+        contextlib.closing(logs.configure(log, FORM, file.fileno(), **where)) as book,
     ):
         yield book
 
@@ -100,7 +99,7 @@ def test_a_bug_is_told_without_its_variables(format_: LogFormat, out: Path) -> N
 
 def test_for_people_on_a_terminal_and_json_elsewhere() -> None:
     master, slave = pty.openpty()
-    with contextlib.closing(logs.configure(Log(), slave)):
+    with contextlib.closing(logs.configure(Log(), FORM, slave)):
         structlog.get_logger().info("here")
         shown = os.read(master, 4096).decode()
     os.close(master)
@@ -118,7 +117,7 @@ def test_a_log_that_cannot_be_written_stops_nothing_and_is_counted() -> None:
 def test_what_was_lost_is_said_when_there_is_room_again(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    with contextlib.closing(logs.configure(Log(), writing)) as book:
+    with contextlib.closing(logs.configure(Log(), FORM, writing)) as book:
         while not book.dropped:
             structlog.get_logger().info("agent up")
         os.read(reading, 1 << 20)
@@ -133,7 +132,7 @@ def test_what_was_lost_is_said_when_there_is_room_again(tmp_path: Path) -> None:
 
 
 def test_standard_error_is_the_default(capfd: pytest.CaptureFixture[str]) -> None:
-    with contextlib.closing(logs.configure(Log(), environment={})):
+    with contextlib.closing(logs.configure(Log(), FORM, environment={})):
         structlog.get_logger().error("bad")
     captured = capfd.readouterr()
     assert json.loads(captured.err)["event"] == "bad"
@@ -175,7 +174,7 @@ def test_where_the_journal_reads_it_gets_entries(out: Path, journal: socket.sock
         structlog.get_logger(relay="a:1").warning("link lost", reason="x")
     entry = journal.recv(4096).decode().splitlines()
     assert entry[0] == "MESSAGE=link lost: relay a:1, reason x"
-    assert f"MESSAGE_ID={MESSAGE_IDS['link lost']}" in entry
+    assert f"MESSAGE_ID={FORM.message_ids['link lost']}" in entry
     assert "SYSLOG_IDENTIFIER=bartizan-agent" in entry
     assert out.read_text() == ""
 
@@ -203,17 +202,3 @@ def test_json_that_was_asked_for_stays_json(out: Path, journal: socket.socket) -
     with logging_to(out, Log(format=LogFormat.JSON), **where):
         structlog.get_logger().info("agent up")
     assert [line["event"] for line in lines(out)] == ["agent up"]
-
-
-def test_every_event_has_an_id_of_its_own() -> None:
-    call = r'(?:_log\.\w+|\bsay|\btell|get_logger\(\)\.\w+)\(\s*"([^"]+)"|\{"event": "([^"]+)"'
-    found = {}
-    for package, ids in ((logs, MESSAGE_IDS), (systemd, message_ids.MESSAGE_IDS)):
-        files = Path(package.__file__ or "").parent.glob("*.py")
-        named = {
-            one or other for file in files for one, other in re.findall(call, file.read_text())
-        }
-        assert named == set(ids)
-        found |= ids
-    assert len(set(found.values())) == len(MESSAGE_IDS) + len(message_ids.MESSAGE_IDS)
-    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in found.values())

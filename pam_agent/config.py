@@ -11,8 +11,9 @@ from typing import Final
 import msgspec
 
 from daemons.key_types import found
-from daemons.tables import mistakes
+from daemons.tables import joined, mistakes
 from pam_agent.config_file import AgentFile, RelayTable
+from pam_agent.service_policy import ServicePolicy, nonsense, policy
 from pam_agent.settings import Config, Relay
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse_tcp
 from protocol.address import parse as parse_address
@@ -64,11 +65,11 @@ def parse(text: str, where: str) -> Config:
     try:
         return _config(msgspec.convert(table, AgentFile))
     except _KeyError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError("\n".join(f"{where}: {each}" for each in error.args)) from None
 
 
 class _KeyError(Exception):
-    """`key: what is wrong`."""
+    """`key: what is wrong`, for each mistake."""
 
 
 def _config(file: AgentFile) -> Config:
@@ -90,7 +91,7 @@ def _config(file: AgentFile) -> Config:
         relays=relays,
         timers=file.timers,
         callers={name: tuple(services) for name, services in file.callers.items()},
-        services={name: table.display for name, table in file.services.items()},
+        services=_services(file),
         log=file.log,
         metrics=None if file.metrics.listen is None else _metrics(file.metrics.listen),
     )
@@ -106,6 +107,18 @@ def _config(file: AgentFile) -> Config:
             f" expected at most {MAX_RELAYS}: an enrolment code has to be typeable"
         )
     return config
+
+
+def _services(file: AgentFile) -> dict[str, ServicePolicy]:
+    wrong = []
+    for name, table in file.services.items():
+        key = joined("services", name)
+        if not name or clean(name.lower()) != name:
+            wrong.append(f"{key}: expected a printable name in lower case, as PAM has it")
+        wrong += [f"{key}.{each}" for each in nonsense(name, table, file.timers)]
+    if wrong:
+        raise _KeyError(*wrong)
+    return {name: policy(name, table, file.timers) for name, table in file.services.items()}
 
 
 def _local_relay(host: str) -> Relay:

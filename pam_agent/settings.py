@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemons.log_settings import Log
-from pam_agent.conversation import Display
 from pam_agent.policy import Timers
+from pam_agent.service_policy import ServicePolicy
 from protocol.address import TcpAddress, UnixAddress
 
 
@@ -28,7 +28,8 @@ class Config:
     """`host` is the label that users see on the device. Paths are absolute.
 
     `metrics` is where Prometheus finds them: a Unix socket or a loopback address.
-    `callers` names, by Unix user, the PAM services that it may ask with for anybody.
+    `callers` names, by Unix user, the PAM services that it may ask with for anybody. `services` has
+    a policy for each service that the configuration names.
     """
 
     host: str
@@ -38,7 +39,7 @@ class Config:
     relays: tuple[Relay, ...]
     timers: Timers = field(default_factory=Timers)
     callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    services: Mapping[str, Display] = field(default_factory=dict)
+    services: Mapping[str, ServicePolicy] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
     metrics: UnixAddress | TcpAddress | None = None
 

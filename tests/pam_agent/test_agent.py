@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from daemons.log_settings import Log, LogFormat, LogLevel
-from pam_agent.conversation import Display
 from pam_agent.local_wire import RecordType, Result
+from pam_agent.service_policy import Display
 from protocol.address import TcpAddress
 from protocol.signon_messages import SignOnOutcome
 from tests.support.agent import linked, relay_settings
 from tests.support.patience import until
 from tests.support.relay import start_relay
+from tests.support.services import service
 from tests.support.together import signs_on, timers, together
 
 
@@ -76,7 +77,7 @@ async def test_timers_policies_and_addresses_are_those_of_the_beginning(tmp_path
                     relays=(relay,),
                     timers=timers(validation=12.0),
                     callers={"postgres": ("postgresql",)},
-                    services={"sudo": Display.REFUSE},
+                    services={"sudo": service("sudo", display=Display.REFUSE)},
                 )
             )
             assert agent.host.timers.validation == 12.0

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from daemons.log_settings import Log, LogFormat, LogLevel
 from pam_agent import config
 from pam_agent.config import ConfigError, load, parse
-from pam_agent.conversation import Display
+from pam_agent.methods import Method
 from pam_agent.policy import Timers
+from pam_agent.service_policy import Display, Secret, ServicePolicy
 from protocol.address import TcpAddress, UnixAddress
 
 KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -38,7 +39,16 @@ queue = 1.5
 postgres = ["postgresql"]
 
 [services.postgresql]
-display = "prompt"
+display = "silent"
+methods = ["totp", "ticket"]
+validation = 20
+acknowledgement = 10
+sign_on = 55
+lease = 3600
+users = ["ada"]
+groups = ["admins", "dba"]
+first_factor = "password"
+secret = "tail"
 
 [metrics]
 listen = "tcp:[::1]:9816"
@@ -63,7 +73,18 @@ def test_all_keys() -> None:
     assert found.validators == ("relay1.example.org:4817", "[2001:db8::1]:4817")
     assert found.timers == Timers(validation=20, queue=1.5)
     assert found.callers == {"postgres": ("postgresql",)}
-    assert found.services == {"postgresql": Display.PROMPT}
+    assert found.services == {
+        "postgresql": ServicePolicy(
+            Display.SILENT,
+            frozenset({Method.TICKET, Method.TOTP}),
+            Timers(queue=1.5, validation=20, acknowledgement=10, sign_on=55),
+            3600,
+            frozenset({"ada"}),
+            frozenset({"admins", "dba"}),
+            "password",
+            secret=Secret.TAIL,
+        )
+    }
     assert found.metrics == TcpAddress("::1", 9816)
     assert found.log == Log(LogFormat.CONSOLE, LogLevel.DEBUG)
 
@@ -118,12 +139,19 @@ ERRORS = [
     ),
     ("[callers]\npostgres = [1]", "callers.postgres[0]: found 1, expected text"),
     ("[services]\nsshd = 'info'", 'services.sshd: found "info", expected a table'),
-    ("[services.sshd]", 'services.sshd.display: missing, expected "prompt" or "info" or "refuse"'),
     (
         "[services.sshd]\ndisplay = 'loud'",
         'services.sshd.display: found "loud", expected "prompt" or',
     ),
     ("[services.sshd]\nshow = 'info'", "services.sshd.show: unknown key; known here are display"),
+    (
+        "[services.sshd]\nmethods = ['sms']",
+        'services.sshd.methods[0]: found "sms", expected "approve" or "code"',
+    ),
+    ("[services.sshd]\nlease = 86401", "services.sshd.lease: found 86401, expected a number, 0 to"),
+    ("[services.sshd]\nsecret = 'tail'", 'services.sshd.secret: found with display = "prompt"'),
+    ("[services.SSHd]", "services.SSHd: expected a printable name in lower case, as PAM has it"),
+    ("[services.'']", 'services."": expected a printable name in lower case'),
     ("[log]\nformat = 'xml'", 'log.format: found "xml", expected "'),
     ("[log]\nlevel = 10", 'log.level: found 10, expected "debug" or "info"'),
     ("[metrics]\nlisten = 7", "metrics.listen: found 7, expected text"),
@@ -182,6 +210,17 @@ def test_every_mistake_is_named_with_its_file() -> None:
         "/etc/agent.toml: hots: unknown key: did you mean `host`?",
         "/etc/agent.toml: timers.host: unknown key: it belongs above the first table",
         "/etc/agent.toml: timers.queue: found 0, expected a number, 0.1 to 30",
+    ]
+
+
+def test_every_mistake_of_services_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("[services.A]\nusers = []\nqr = true\ndisplay = 'silent'", "/etc/agent.toml")
+    assert str(caught.value).splitlines() == [
+        "/etc/agent.toml: services.A: expected a printable name in lower case, as PAM has it",
+        "/etc/agent.toml: services.A.qr: found where no passcode is shown",
+        "/etc/agent.toml: services.A.users: found none, expected at least one name, or no key for"
+        " everybody",
     ]
 
 

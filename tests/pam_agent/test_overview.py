@@ -11,7 +11,6 @@ import pytest
 import trio
 
 from daemons.troubles import Trouble
-from daemons.troubles import Trouble
 from pam_agent import report
 from pam_agent.admin_client import ask
 from pam_agent.admin_wire import Enroll, RelayStatus, ShowStatus, Status, Unknown, Why

@@ -91,6 +91,9 @@ class MapReader:
     def __init__(self, body: bytes) -> None:
         self._map = decode_map(body)
 
+    def __contains__(self, key: int) -> bool:
+        return key in self._map
+
     def uint(self, key: int, maximum: int) -> int:
         value = self._map.get(key)
         if type(value) is not int or not 0 <= value <= maximum:

@@ -38,6 +38,7 @@ MAX_REMOTE_NAME: Final = 128
 MAX_TTY: Final = 32
 MAX_FIRST_FACTOR: Final = 32
 MAX_NOTE: Final = 640
+MAX_ALERT: Final = 160
 MAX_REASON: Final = 64
 MAX_RECEIPT_TEXT: Final = 128
 MAX_PASSCODE_TEXT: Final = 16
@@ -110,7 +111,8 @@ class Context:
     """CONTEXT: who is signing on where, as the agent knows it. Texts are cleaned both ways.
 
     `agent_time` and `last_success` are Unix seconds, for display only; `last_success` 0 is never.
-    `remote_name` is what a name server claims. `seconds_left` is the time to decide.
+    `remote_name` is what a name server claims. `seconds_left` is the time to decide. `alert` is
+    what the device's owner has to learn at the next sign-on, whatever that is about.
     """
 
     sign_on_id: bytes
@@ -129,9 +131,11 @@ class Context:
     note: str = ""
     last_success: int = 0
     failures: int = 0
+    alert: str = ""
 
     def encode(self) -> bytes:
-        """The padded plaintext, 1536 bytes."""
+        """The padded plaintext, 1536 bytes. An empty `alert` is left out."""
+        alert = fit(self.alert, MAX_ALERT)
         return pad(
             {
                 0: VERSION,
@@ -151,7 +155,8 @@ class Context:
                 14: fit(self.note, MAX_NOTE),
                 15: self.last_success,
                 16: self.failures,
-            },
+            }
+            | ({17: alert} if alert else {}),
             CONTEXT_LENGTH,
         )
 
@@ -177,6 +182,7 @@ class Context:
             note=clean(fields.text(14, MAX_NOTE)),
             last_success=fields.uint(15, _U64),
             failures=fields.uint(16, _U16),
+            alert=clean(fields.text(17, MAX_ALERT)) if 17 in fields else "",
         )
 
 

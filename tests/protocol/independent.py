@@ -247,6 +247,7 @@ CONTEXT_FIELDS: dict[str, Check] = {
     "note": string(640),
     "last_success": uint(64),
     "failures": uint(16),
+    "alert": string(160),
 }
 PLAINTEXTS: dict[str, tuple[int, dict[str, Check]]] = {
     "Context": (1536, CONTEXT_FIELDS),
@@ -277,6 +278,8 @@ PLAINTEXTS: dict[str, tuple[int, dict[str, Check]]] = {
 }
 COMPARED = "passcode"
 """Not shown to anybody, so not cleaned."""
+LEFT_OUT = "alert"
+"""When it is empty."""
 
 
 def clean(text: str) -> str:
@@ -297,8 +300,8 @@ def read_plaintext(name: str, plaintext: bytes) -> dict[str, Any]:
     check(type(found) is dict and found.get(0) == 1 and type(found[0]) is int)
     result = {}
     for key, (field, allowed) in enumerate(fields.items(), start=1):
-        check(key in found)
-        item = found[key]
+        check(key in found or field == LEFT_OUT)
+        item = found.get(key, "")
         allowed(item)
         result[field] = clean(item) if type(item) is str and field != COMPARED else item
     return result
@@ -309,7 +312,8 @@ def write_plaintext(name: str, fields: dict[str, Any]) -> bytes:
         numbers = (("generation", 4), ("caps", 2), ("app_version", 2))
         return b"".join(fields[f].to_bytes(n, "big") for f, n in numbers) + bytes(8)
     length, known = PLAINTEXTS[name]
-    body = msgpack.packb({0: 1, **{k: fields[f] for k, f in enumerate(known, start=1)}})
+    sent = {k: fields[f] for k, f in enumerate(known, start=1) if f != LEFT_OUT or fields[f]}
+    body = msgpack.packb({0: 1, **sent})
     return frame(body).ljust(length, b"\0")
 
 

@@ -67,6 +67,8 @@ class Field:
     name: str
     good: tuple[object, ...]
     bad: tuple[object, ...]
+    optional: bool = False
+    """Left out when it is empty."""
 
 
 def uint(name: str, bits: int) -> Field:
@@ -110,7 +112,9 @@ class Table:
         """A good map, with some values changed by name; "version" is key 0."""
         values: dict[int, object] = {0: changes.get("version", 1)}
         for key, field in enumerate(self.fields, start=1):
-            values[key] = changes.get(field.name, field.good[0])
+            value = changes.get(field.name, field.good[0])
+            if value != "" or not field.optional:
+                values[key] = value
         return values
 
     def decode(self, fields: dict[int, object]) -> object:
@@ -138,6 +142,7 @@ TABLES = (
             text("note", 640),
             uint("last_success", 64),
             uint("failures", 16),
+            dataclasses.replace(text("alert", 160), optional=True),
         ),
     ),
     Table(
@@ -198,6 +203,12 @@ def test_every_field_is_required(table: Table) -> None:
         del fields[key]
         with pytest.raises(ProtocolError):
             table.decode(fields)
+
+
+def test_an_alert_may_be_missing_or_empty() -> None:
+    table = TABLES[0]
+    assert 17 not in table.map()
+    assert table.decode(table.map() | {17: ""}) == table.decode(table.map())
 
 
 @each_table

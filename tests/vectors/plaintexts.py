@@ -1,5 +1,6 @@
 """Vectors of the plaintexts inside M-AUTH and enrolment."""
 
+from dataclasses import replace
 from typing import Any
 
 from protocol.enrolment import EnrolAnswer
@@ -52,6 +53,7 @@ def plaintexts() -> Json:
         H1Payload(0),
         H1Payload(2**32 - 1, app_version=513),
         CONTEXT,
+        replace(CONTEXT, alert="break-glass for anna — 22 Nov 14:05 to 16:05 UTC: lost phone"),
         *(Context(SIGN_ON_ID, R_A, "anna", "bastion", "sshd", mode=mode) for mode in Mode),
         *(Context(SIGN_ON_ID, R_A, "anna", "bastion", "sshd", role=role) for role in Role),
         *(Decision(SIGN_ON_ID, verdict, value("hash"), R_V) for verdict in Verdict),

@@ -70,6 +70,7 @@ def seeds() -> Iterator[bytes]:
         note="n" * 640,
         last_success=2**64 - 1,
         failures=0xFFFF,
+        alert="a" * 160,
     ).encode()
     push = Context(peers.SIGN_ON_ID, peers.AGENT_RANDOM, "anna", "h", "su", mode=Mode.PUSH).encode()
     for plaintext in (peers.SHOWN, full, push):

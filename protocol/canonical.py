@@ -91,9 +91,6 @@ class MapReader:
     def __init__(self, body: bytes) -> None:
         self._map = decode_map(body)
 
-    def __contains__(self, key: int) -> bool:
-        return key in self._map
-
     def uint(self, key: int, maximum: int) -> int:
         value = self._map.get(key)
         if type(value) is not int or not 0 <= value <= maximum:
@@ -110,6 +107,10 @@ class MapReader:
     def text(self, key: int, maximum: int) -> str:
         """At most `maximum` bytes of UTF-8."""
         return checked_text(self._map.get(key), maximum, f"field {key}")
+
+    def optional_text(self, key: int, maximum: int) -> str:
+        """As `text`; a missing one is empty."""
+        return self.text(key, maximum) if key in self._map else ""
 
     def texts(self, key: int, most: int, maximum: int) -> tuple[str, ...]:
         """One to `most` texts of at most `maximum` bytes of UTF-8 each."""

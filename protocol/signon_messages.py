@@ -182,7 +182,7 @@ class Context:
             note=clean(fields.text(14, MAX_NOTE)),
             last_success=fields.uint(15, _U64),
             failures=fields.uint(16, _U16),
-            alert=clean(fields.text(17, MAX_ALERT)) if 17 in fields else "",
+            alert=clean(fields.optional_text(17, MAX_ALERT)),
         )
 
 

@@ -210,6 +210,8 @@ def test_fields_of_the_right_type_are_read() -> None:
     assert READER.uint(0, 5) == 5
     assert READER.binary(1, 8) == b"12345678"
     assert READER.text(2, 6) == "naïve"
+    assert READER.optional_text(2, 6) == "naïve"
+    assert READER.optional_text(9, 6) == ""
     assert READER.texts(3, 2, 1) == ("a", "b")
 
 
@@ -227,6 +229,8 @@ REFUSED_FIELDS: dict[str, Callable[[], object]] = {
     "text over its bytes, not its characters": lambda: READER.text(2, 5),
     "text from bytes": lambda: READER.text(1, 99),
     "text missing": lambda: READER.text(9, 99),
+    "optional text over its bytes": lambda: READER.optional_text(2, 5),
+    "optional text from bytes": lambda: READER.optional_text(1, 99),
     "too many texts": lambda: READER.texts(3, 1, 9),
     "no texts": lambda: READER.texts(7, 9, 9),
     "texts from an integer": lambda: READER.texts(0, 9, 9),

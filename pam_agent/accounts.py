@@ -119,13 +119,13 @@ class Accounts:
         success: bool,
         now: float,
         shown: tuple[Notice, ...] = (),
-        audit: Callable[[Decided], AuditEntry] | None = None,
+        audit: Callable[[Decided], AuditEntry | None] = lambda _decided: None,
     ) -> Decided:
         """Move the ratchet for a verified DECISION under `base`, as it stands in the store now.
 
         `opened` is the device's ratchet as it was when H1 opened under `base`. `success` is an
         approval in time; it ends the device's failures and is the account's last success. `shown`
-        are the notices that CONTEXT had; `audit` makes the entry for what comes of it.
+        are the notices that CONTEXT had; `audit` makes the entry for what came of it.
         """
 
         def work(tx: Transaction) -> Decided:
@@ -138,8 +138,8 @@ class Accounts:
             write_device(tx, device, changed)
             if decided is Decided.MOVED:
                 delete_notices(tx, device.id, shown)
-            if audit is not None:
-                write_audit(tx, audit(decided))
+            if (entry := audit(decided)) is not None:
+                write_audit(tx, entry)
             if decided is Decided.MOVED and device.proved:
                 standing = (
                     device_state.succeeded(now)

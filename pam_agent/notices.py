@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from protocol.signon_messages import MAX_ALERT
 from protocol.text import fit
 
 MAX_NOTICES: Final = 8
 """Kept for each device; then the oldest goes. What one CONTEXT can say is less anyway."""
-MAX_ALERT: Final = 160
-"""Bytes of UTF-8 that CONTEXT has for them (SPEC section 4.2)."""
 
 
 @dataclass(frozen=True)

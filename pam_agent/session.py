@@ -6,15 +6,18 @@ The machine proves, the store decides about the ratchet, outcomes says what foll
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import structlog
 import trio
 
 from pam_agent.accounts import DeviceGoneError
+from pam_agent.audit_log import AuditEntry, AuditKind
 from pam_agent.host import Host
 from pam_agent.link_events import Pairing
+from pam_agent.notices import Notice, alert_text
 from pam_agent.outcomes import SignOnEnd, concluded
 from pam_agent.policy import answered
 from pam_agent.records import Decided, Device
@@ -26,7 +29,7 @@ from protocol.keys import Mode
 from protocol.limits import TAG_LENGTH
 from protocol.ratchet import Generation
 from protocol.signon import AgentSignOn
-from protocol.signon_messages import Context, Verdict
+from protocol.signon_messages import Context, Decision, Verdict
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -65,8 +68,9 @@ class Session:
         machine: AgentSignOn,
         handle: RequestHandle,
         pairing: Pairing,
+        notices: tuple[Notice, ...],
     ) -> None:
-        """`open_session` makes it."""
+        """`open_session` makes it. `notices` are told in CONTEXT, until a DECISION comes."""
         self.device: Final = device
         self.handle: Final = handle
         self.pairing: Final = pairing
@@ -84,8 +88,11 @@ class Session:
         self._host: Final = host
         self._subject: Final = subject
         self._machine: Final = machine
+        self._notices: Final = notices
+        context = subject.context(int(self.decide_by - now))
+        self._context: Final = replace(context, alert=alert_text(notices))
         subject.steps.mark("opened", now)
-        self._send(machine.context(subject.context(int(self.decide_by - now))))
+        self._send(machine.context(self._context))
 
     async def decide(self, frame: bytes) -> SignOnEnd:
         """DECISION: verified, made durable, answered.
@@ -106,6 +113,8 @@ class Session:
             opened=self.device.ratchet,
             success=success,
             now=host.wall_clock(),
+            shown=self._notices,
+            audit=partial(self._audit_entry, decision, in_time),
         )
         self.decided = decided
         if decided is Decided.OVERTAKEN:
@@ -127,6 +136,25 @@ class Session:
         successor = Generation(machine.base.number + 1, machine.next_root)
         await self._host.accounts.confirm(self.device.id, successor)
         self._subject.steps.mark("confirmed", self._host.clock())
+
+    def _audit_entry(
+        self, decision: Decision, in_time: bool, decided: Decided
+    ) -> AuditEntry | None:
+        """What the device made of it; the proof of a new device is an enrolment's."""
+        if self._subject.mode is not Mode.PASSCODE or decided is Decided.OVERTAKEN:
+            return None
+        _, end = concluded(decided, decision.verdict, in_time=in_time, wanted=True)
+        return AuditEntry(
+            int(self._host.wall_clock()),
+            AuditKind.SIGN_ON,
+            self.device.account,
+            end.value,
+            service=self._context.service,
+            remote=self._context.remote_address,
+            device=self.device.id,
+            detail=decision.reason,
+            handshake=self._machine.handshake_hash,
+        )
 
     async def _alarm(self) -> None:
         """Tell the administrator, if it is this decision that gave a copy of the device away."""
@@ -166,7 +194,8 @@ async def open_session(
         return None
     except ProtocolError:
         return None
-    return Session(host, subject, device, machine, handle, pairing)
+    notices = await host.accounts.notices(device.id)
+    return Session(host, subject, device, machine, handle, pairing, notices)
 
 
 def log_if_disabled(before: Device, after: Device) -> None:

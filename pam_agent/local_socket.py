@@ -13,6 +13,7 @@ from pam_agent.local_wire import (
     RecordReader,
     RecordType,
     Result,
+    SecretPart,
     Start,
     encode_record,
 )
@@ -90,6 +91,11 @@ class Module:
     async def prompt(self, text: str) -> None:
         """As PAM_PROMPT_ECHO_ON; a record ANSWER or FAILED follows. Raises ModuleGoneError."""
         await self._send(encode_record(RecordType.PROMPT, text.encode()))
+
+    async def secret(self, text: str, part: SecretPart) -> None:
+        """As PAM_PROMPT_ECHO_OFF, where users type a code as the password or behind it; a record
+        ANSWER or FAILED follows. Raises ModuleGoneError."""
+        await self._send(encode_record(RecordType.SECRET, bytes((part,)) + text.encode()))
 
     async def end(self, text: str, result: Result) -> None:
         """The last text, if there is one, and the result; then the end of the stream.

@@ -9,7 +9,12 @@ module's half is C and does as little as possible: no crypto, no msgpack, no dec
     agent -> module   I  info       text to show (PAM_TEXT_INFO), UTF-8, no NUL
                       E  error      text to show (PAM_ERROR_MSG)
                       P  prompt     text to show with PAM_PROMPT_ECHO_ON; A or F answers it
+                      K  secret     u8 SecretPart, then text to show with PAM_PROMPT_ECHO_OFF; A
+                                    or F answers it
                       R  result     one byte of Result; the last record
+
+K asks for what the user typed as the password, and A then holds the part of it that may be a code,
+at most 32 bytes, or nothing: a first factor never comes this way.
 
 The end of the stream before R means, to the agent, that the caller is gone: the request is
 cancelled; to the module it means that the agent is gone.
@@ -36,7 +41,18 @@ class RecordType(IntEnum):
     INFO = ord("I")
     ERROR = ord("E")
     PROMPT = ord("P")
+    SECRET = ord("K")
     RESULT = ord("R")
+
+
+class SecretPart(IntEnum):
+    """The first byte of a secret record: how much of what is typed as password is for the agent."""
+
+    WHOLE = ord("W")
+    """All of it. The user is asked, even if a module before has a password: that is not ours."""
+    TAIL = ord("T")
+    """What stands behind the last comma; without a comma, nothing. The module takes the password
+    that one before it has, or asks; the modules behind it find what stands before the comma."""
 
 
 class Result(IntEnum):
@@ -55,15 +71,33 @@ class Result(IntEnum):
     """PAM_CONV_ERR"""
     FAILED = ord("X")
     """PAM_SYSTEM_ERR: the agent cannot do its work (disk full, damaged store)."""
+    IGNORED = ord("I")
+    """PAM_IGNORE: nobody asks this user to sign on here. A stack in which nothing else decides
+    refuses."""
 
 
 FROM_MODULE: Final = frozenset({RecordType.START, RecordType.ANSWER, RecordType.FAILED})
 FROM_AGENT: Final = frozenset(
-    {RecordType.INFO, RecordType.ERROR, RecordType.PROMPT, RecordType.RESULT}
+    {
+        RecordType.INFO,
+        RecordType.ERROR,
+        RecordType.PROMPT,
+        RecordType.SECRET,
+        RecordType.RESULT,
+    }
 )
 
-_FIELDS: Final = ("service", "user", "ruser", "rhost", "tty", "first_factor", "note")
-"""Field ids 1 to 7 of a start record."""
+_FIELDS: Final = (
+    "service",
+    "user",
+    "ruser",
+    "rhost",
+    "tty",
+    "first_factor",
+    "note",
+    "directory",
+)
+"""Field ids 1 to 8 of a start record."""
 _MAX_FIELD: Final = {"note": 1024}
 _MAX_OTHER_FIELD: Final = 256
 
@@ -73,7 +107,7 @@ class Start:
     """What PAM says of the sign-on, all of it from the caller; `service` and `user` are required.
 
     `first_factor` is what the stack says was done before (the methods in SSH_AUTH_INFO_0), `note`
-    what is to be done (sudo's command).
+    what is to be done (sudo's command line), `directory` where (sudo's working directory).
     """
 
     service: str
@@ -83,6 +117,7 @@ class Start:
     tty: str = ""
     first_factor: str = ""
     note: str = ""
+    directory: str = ""
 
     def encode(self) -> bytes:
         """The payload of a start record (the tests' half; the module encodes its own)."""

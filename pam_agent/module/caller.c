@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +83,17 @@ static void keep_command(char out[WIRE_MAX_NOTE + 1]) {
     text_clean(out, WIRE_MAX_NOTE + 1, line, length);
 }
 
+/*
+ * Where sudo was called is where it runs the command, unless its policy says otherwise: `./deploy`
+ * is another thing in another place. One that cannot be named is left out.
+ */
+static void keep_directory(char out[WIRE_MAX_FIELD + 1]) {
+    char path[PATH_MAX];
+    if (getcwd(path, sizeof path) != NULL) {
+        text_clean(out, WIRE_MAX_FIELD + 1, path, strlen(path));
+    }
+}
+
 bool caller_learn(pam_handle_t *pamh, struct caller *caller) {
     const char *user = NULL;
     memset(caller, 0, sizeof *caller);
@@ -102,6 +114,8 @@ bool caller_learn(pam_handle_t *pamh, struct caller *caller) {
     if (is_sudo(field[WIRE_SERVICE])) {
         keep_command(caller->note);
         field[WIRE_NOTE] = caller->note;
+        keep_directory(caller->directory);
+        field[WIRE_DIRECTORY] = caller->directory;
     }
     return true;
 }

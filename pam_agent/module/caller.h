@@ -13,6 +13,7 @@ struct caller {
     struct wire_start start;
     char first_factor[WIRE_MAX_FIELD + 1];
     char note[WIRE_MAX_NOTE + 1];
+    char directory[WIRE_MAX_FIELD + 1];
 };
 
 /* Fills in all that is known. False when PAM cannot say who the user is. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "secret.h"
+
 /* Frees what the application allocated. Somebody may have typed a password: it is wiped first. */
 static void discard(struct pam_response *response) {
     if (response == NULL) {
@@ -61,4 +63,44 @@ bool conversation_ask(pam_handle_t *pamh, const char *text, struct conversation_
     }
     discard(response);
     return answered;
+}
+
+/* Hands the first factor, the first bytes of `typed`, to the modules that follow. */
+static bool pass_on(pam_handle_t *pamh, const char *typed) {
+    char first[PAM_MAX_RESP_SIZE];
+    const size_t length = secret_first_factor(typed);
+    if (typed[length] == '\0') {
+        return pam_set_item(pamh, PAM_AUTHTOK, typed) == PAM_SUCCESS;
+    }
+    if (length >= sizeof first) {
+        return false;
+    }
+    memcpy(first, typed, length);
+    first[length] = '\0';
+    const bool passed_on = pam_set_item(pamh, PAM_AUTHTOK, first) == PAM_SUCCESS;
+    explicit_bzero(first, sizeof first);
+    return passed_on;
+}
+
+bool conversation_take_secret(pam_handle_t *pamh, enum wire_part part, const char *text,
+                              struct conversation_answer *answer) {
+    struct pam_response *response = NULL;
+    const void *before = NULL;
+    const char *typed = NULL;
+    bool taken = false;
+    answer->length = 0;
+    if (part == WIRE_TAIL && pam_get_item(pamh, PAM_AUTHTOK, &before) == PAM_SUCCESS) {
+        typed = before;
+    }
+    if (typed == NULL && converse(pamh, PAM_PROMPT_ECHO_OFF, text, &response) &&
+        response != NULL) {
+        typed = response->resp;
+    }
+    if (typed != NULL) {
+        /* Before PAM_AUTHTOK is set: that wipes the one that `typed` may point to. */
+        answer->length = secret_code(part, typed, answer->bytes);
+        taken = part != WIRE_TAIL || pass_on(pamh, typed);
+    }
+    discard(response);
+    return taken;
 }

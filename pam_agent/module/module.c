@@ -32,6 +32,7 @@ enum {
 enum outcome {
     DENIED,
     APPROVED,
+    NOT_REQUIRED,
     NO_RELAY,
     AGENT_FAILED,
     AGENT_DOWN,
@@ -61,6 +62,7 @@ static const struct ending {
 } ENDINGS[OUTCOMES] = {
     [DENIED] = {"denied", PAM_AUTH_ERR, LOG_NOTICE},
     [APPROVED] = {"approved", PAM_SUCCESS, LOG_INFO},
+    [NOT_REQUIRED] = {"not-required", PAM_IGNORE, LOG_INFO},
     [NO_RELAY] = {"no-relay", PAM_AUTHINFO_UNAVAIL, LOG_ERR},
     [AGENT_FAILED] = {"agent-failed", PAM_SYSTEM_ERR, LOG_ERR},
     [AGENT_DOWN] = {"agent-down", PAM_AUTHINFO_UNAVAIL, LOG_ERR},
@@ -94,6 +96,8 @@ static enum outcome outcome_of_result(uint8_t result) {
     switch (result) {
     case WIRE_APPROVED:
         return APPROVED;
+    case WIRE_IGNORED:
+        return NOT_REQUIRED;
     case WIRE_UNAVAILABLE:
         return NO_RELAY;
     case WIRE_CONVERSATION_FAILED:
@@ -128,14 +132,18 @@ static enum outcome outcome_of_status(enum agent_status status) {
 }
 
 /*
- * Asks, and sends the answer or the word that there is none. How the sending went does not
- * matter: an agent that has decided while the prompt was open has hung up, and its result still
- * waits to be read.
+ * Asks what the record wants, and sends the answer or the word that there is none. How the sending
+ * went does not matter: an agent that has decided while the prompt was open has hung up, and its
+ * result still waits to be read.
  */
-static bool ask(pam_handle_t *pamh, const struct agent *agent, const char *text) {
+static bool ask(pam_handle_t *pamh, const struct agent *agent, const struct wire_reader *reader) {
     uint8_t record[WIRE_MAX_RECORD];
     struct conversation_answer answer;
-    const bool answered = conversation_ask(pamh, text, &answer);
+    const char *text = wire_text(reader);
+    const bool answered =
+        wire_type(reader) == WIRE_SECRET
+            ? conversation_take_secret(pamh, wire_part(reader), text, &answer)
+            : conversation_ask(pamh, text, &answer);
     const size_t length = answered ? wire_encode_answer(record, answer.bytes, answer.length)
                                    : wire_encode_failed(record);
     agent_send(agent, record, length);
@@ -173,7 +181,8 @@ static enum outcome converse(pam_handle_t *pamh, const struct options *options,
             conversed = show(pamh, agent, wire_text(&reader), type == WIRE_ERROR);
             break;
         case WIRE_PROMPT:
-            conversed = ask(pamh, agent, wire_text(&reader));
+        case WIRE_SECRET:
+            conversed = ask(pamh, agent, &reader);
             break;
         case WIRE_RESULT:
             return outcome_of_result(wire_result(&reader));
@@ -217,7 +226,7 @@ static enum outcome sign_on(pam_handle_t *pamh, const struct options *options,
 /*
  * PAM_SILENT is ignored on purpose. It asks a module to show nothing, and sudo sets it on every
  * call; but a sign-on whose passcode nobody sees cannot be approved. PAM_DISALLOW_NULL_AUTHTOK
- * does not apply: there is no token that could be empty.
+ * does not apply: an empty token is no code, and the agent lets nobody in for it.
  */
 int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv) {
     char user[LOGGED_USER] = "";

@@ -56,7 +56,20 @@ size_t wire_encode_failed(uint8_t record[WIRE_HEADER]) {
 }
 
 static bool comes_from_agent(uint8_t kind) {
-    return kind == WIRE_INFO || kind == WIRE_ERROR || kind == WIRE_PROMPT || kind == WIRE_RESULT;
+    return kind == WIRE_INFO || kind == WIRE_ERROR || kind == WIRE_PROMPT ||
+           kind == WIRE_SECRET || kind == WIRE_RESULT;
+}
+
+/* Whether a payload of that type can be so long. */
+static bool is_length_of(uint8_t kind, size_t length) {
+    switch (kind) {
+    case WIRE_RESULT:
+        return length == 1;
+    case WIRE_SECRET:
+        return length >= 1 && length <= WIRE_MAX_PAYLOAD;
+    default:
+        return length <= WIRE_MAX_PAYLOAD;
+    }
 }
 
 static size_t payload_length(const struct wire_reader *reader) {
@@ -89,7 +102,7 @@ static enum wire_state state_of(struct wire_reader *reader) {
         return WIRE_MORE;
     }
     const size_t length = payload_length(reader);
-    if (length > WIRE_MAX_PAYLOAD || (reader->bytes[0] == WIRE_RESULT && length != 1)) {
+    if (!is_length_of(reader->bytes[0], length)) {
         return WIRE_BROKEN;
     }
     if (reader->have < WIRE_HEADER + length) {
@@ -101,6 +114,10 @@ static enum wire_state state_of(struct wire_reader *reader) {
             return WIRE_BROKEN;
         }
         reader->bytes[WIRE_HEADER + length] = '\0';
+    }
+    if (reader->bytes[0] == WIRE_SECRET && reader->bytes[WIRE_HEADER] != WIRE_WHOLE &&
+        reader->bytes[WIRE_HEADER] != WIRE_TAIL) {
+        return WIRE_BROKEN;
     }
     return WIRE_RECORD;
 }
@@ -123,9 +140,14 @@ enum wire_type wire_type(const struct wire_reader *reader) {
 }
 
 const char *wire_text(const struct wire_reader *reader) {
-    return (const char *)reader->bytes + WIRE_HEADER;
+    const size_t before = reader->bytes[0] == WIRE_SECRET ? 1 : 0;
+    return (const char *)reader->bytes + WIRE_HEADER + before;
 }
 
 uint8_t wire_result(const struct wire_reader *reader) {
     return reader->bytes[WIRE_HEADER];
+}
+
+enum wire_part wire_part(const struct wire_reader *reader) {
+    return (enum wire_part)reader->bytes[WIRE_HEADER];
 }

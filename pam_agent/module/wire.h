@@ -29,7 +29,14 @@ enum wire_type {
     WIRE_INFO = 'I',
     WIRE_ERROR = 'E',
     WIRE_PROMPT = 'P',
+    WIRE_SECRET = 'K',
     WIRE_RESULT = 'R',
+};
+
+/* The first byte of a secret record: how much of what is typed as the password is the agent's. */
+enum wire_part {
+    WIRE_WHOLE = 'W', /* all of it: there is no first factor in it */
+    WIRE_TAIL = 'T',  /* what stands behind the last comma: the rest is a first factor */
 };
 
 /* The agent's verdict, the one byte of a result record. Any other byte is a denial. */
@@ -39,6 +46,7 @@ enum wire_result {
     WIRE_UNAVAILABLE = 'U',
     WIRE_CONVERSATION_FAILED = 'C',
     WIRE_AGENT_FAILED = 'X',
+    WIRE_IGNORED = 'I',
 };
 
 /* The fields of a start record, in the order of their ids, the first id being 1. */
@@ -50,6 +58,7 @@ enum wire_field {
     WIRE_TTY,
     WIRE_FIRST_FACTOR,
     WIRE_NOTE,
+    WIRE_DIRECTORY,
     WIRE_FIELDS,
 };
 
@@ -94,9 +103,12 @@ uint8_t *wire_room(struct wire_reader *reader);
 /* Says that `length` bytes, at most wire_wanted(), were written to wire_room(). */
 enum wire_state wire_took(struct wire_reader *reader, size_t length);
 
-/* Of a whole record: its type; the text of an info, error or prompt; the byte of a result. */
+/* Of a whole record: its type; the text of any but a result; the byte of a result. */
 enum wire_type wire_type(const struct wire_reader *reader);
 const char *wire_text(const struct wire_reader *reader);
 uint8_t wire_result(const struct wire_reader *reader);
+
+/* Of a whole secret record. */
+enum wire_part wire_part(const struct wire_reader *reader);
 
 #endif

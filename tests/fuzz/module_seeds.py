@@ -12,6 +12,8 @@ def wire() -> Iterator[bytes]:
         yield script(at_a_time) + texts + encode_record(RecordType.RESULT, b"Y")
     yield script(2) + encode_record(RecordType.ERROR, "naïve € 𝄞".encode())
     yield script(2) + encode_record(RecordType.INFO, b"\x1b[2J")
+    for secret in (b"WTicket: ", b"TPassword: ", b"T", b"X", b""):
+        yield script(1) + encode_record(RecordType.SECRET, secret)
     yield script(0) + encode_record(RecordType.RESULT, b"YY")
     yield script(0) + b"I\xff\xff"
     yield script(0) + b"I\x10\x01" + b"t" * 4097
@@ -21,6 +23,7 @@ def wire() -> Iterator[bytes]:
 
 def start() -> Iterator[bytes]:
     yield b"\0".join((b"sshd", b"anna", b"root", b"192.0.2.7", b"pts/3", b"publickey", b"sudo -i"))
+    yield b"sudo\0anna\0\0\0\0\0ls\0/srv"
     yield b"sshd\0anna"
     yield b"s" * 256 + b"\0" + b"u" * 256 + b"\0" + b"r" * 257 + b"\0\0\0\0" + b"n" * 1025
     yield b"s" * 257 + b"\0u"
@@ -51,9 +54,16 @@ def options() -> Iterator[bytes]:
     yield b"debug=1"
 
 
+def secret() -> Iterator[bytes]:
+    for typed in (b"abcd-efgh jk", b"pass word,ABCDEFGHJK", b"a,b,", b"", b"a,b!", b"0" * 33):
+        yield b"W" + typed
+        yield b"T" + typed
+
+
 SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "module_wire": wire,
     "module_start": start,
     "module_text": text,
     "module_options": options,
+    "module_secret": secret,
 }

@@ -19,7 +19,7 @@ FLAGS = (
     *("-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE", f"-I{MODULE}", "-fno-sanitize-recover=all"),
 )
 TRACING = ROOT / "tests/fuzz/tracing.c"
-PURE_SOURCES = ("wire.c", "text.c", "options.c")
+PURE_SOURCES = ("wire.c", "text.c", "options.c", "secret.c")
 
 
 class BrokenError(Exception):

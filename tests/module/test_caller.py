@@ -1,12 +1,13 @@
 """What the module tells the agent of its caller, and what it writes to the log."""
 
 import syslog
+from pathlib import Path
 
 import pytest
 
 from pam_agent.local_wire import Result, Start
 from tests.support.module_host import Host
-from tests.support.pam import Ending, Fails, Message, PamCode, Reply, Style
+from tests.support.pam import Ending, Fails, Message, PamCode, Reply, Style, build_driver
 from tests.support.scripted_agent import Caller
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDtp"
@@ -85,12 +86,47 @@ async def test_sudo_tells_its_command_line(host: Host, service: str) -> None:
     assert start.note.endswith(f"/pam.d {service} alice -u bob sh -c echo \u2588 ?[2J? ??")
 
 
+@pytest.mark.parametrize("service", ["sudo", "sudo-i"])
+async def test_sudo_tells_where_it_was_called(
+    host: Host, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener()
+    plain = tmp_path / "a place \u2588"
+    hostile = tmp_path / "x\x1b[2J\n"
+    deep = tmp_path.joinpath(*["d" * 200] * 2)
+    for folder in (plain, hostile, deep):
+        folder.mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        async with host.agent(listener), host.caller(host.stack(service=service)) as pam:
+            await pam.authenticate()
+    first, second, third = (start.directory for start in listener.heard)
+    assert (first, second) == (str(plain), f"{tmp_path}/x?[2J?")
+    assert third.endswith("d\u2026")
+    assert str(deep).startswith(third[:-1])
+    assert len(third.encode()) <= MAX_FIELD
+
+
+async def test_a_directory_that_is_gone_is_left_out(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    build_driver(sanitized=host.sanitized)
+    stack = host.stack(service="sudo")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    async with host.agent(listener), host.caller(stack) as pam:
+        await pam.authenticate()
+    assert [start.directory for start in listener.heard] == [""]
+
+
 @pytest.mark.parametrize("service", ["sshd", "su", "sudo2", "login", "doas"])
 async def test_no_other_service_does(host: Host, service: str) -> None:
     listener = Listener()
     async with host.agent(listener), host.caller(host.stack(service=service)) as pam:
         await pam.authenticate()
-    assert [start.note for start in listener.heard] == [""]
+    assert [(start.note, start.directory) for start in listener.heard] == [("", "")]
 
 
 async def test_nothing_hides_behind_the_cut_of_a_long_command(host: Host) -> None:

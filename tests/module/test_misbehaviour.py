@@ -173,6 +173,7 @@ def expected(stream: bytes) -> tuple[PamCode, list[bytes]]:
     reader = RecordReader(FROM_AGENT)
     reader.feed(stream)
     shown: list[bytes] = []
+    tail_taken = False
     while True:
         try:
             record = reader.next_record()
@@ -187,6 +188,7 @@ def expected(stream: bytes) -> tuple[PamCode, list[bytes]]:
                 b"U": PamCode.AUTHINFO_UNAVAIL,
                 b"C": PamCode.CONV_ERR,
                 b"X": PamCode.SYSTEM_ERR,
+                b"I": PamCode.PERM_DENIED,  # PAM_IGNORE, and no other module to decide
             }
             return codes.get(payload, PamCode.AUTH_ERR), shown
         try:
@@ -195,6 +197,14 @@ def expected(stream: bytes) -> tuple[PamCode, list[bytes]]:
             return PamCode.AUTH_ERR, shown
         if any(unicodedata.category(c) == "Cc" and c != "\n" for c in text):
             return PamCode.AUTH_ERR, shown
+        if kind is RecordType.SECRET:
+            if payload[:1] not in (b"W", b"T"):
+                return PamCode.AUTH_ERR, shown
+            again = tail_taken and payload[:1] == b"T"
+            tail_taken = tail_taken or payload[:1] == b"T"
+            if again:  # PAM_AUTHTOK is what was typed before
+                continue
+            payload = payload[1:]
         shown.append(payload)
 
 
@@ -208,6 +218,7 @@ chunks = st.one_of(
     st.builds(encode_record, kinds, payloads),
     st.builds(encode_record, kinds, payloads),
     st.builds(encode_record, st.just(RecordType.RESULT), payloads),
+    st.builds(encode_record, st.just(RecordType.SECRET), payloads.map(b"T".__add__)),
     st.binary(max_size=6),
 )
 

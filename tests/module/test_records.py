@@ -25,6 +25,7 @@ OF_RESULT = {
     Result.UNAVAILABLE: (PamCode.AUTHINFO_UNAVAIL, "no-relay"),
     Result.CONVERSATION_FAILED: (PamCode.CONV_ERR, "conversation-failed"),
     Result.FAILED: (PamCode.SYSTEM_ERR, "agent-failed"),
+    Result.IGNORED: (PamCode.PERM_DENIED, "not-required"),  # libpam: nothing else decides
 }
 
 

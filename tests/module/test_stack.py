@@ -68,6 +68,25 @@ async def test_a_stack_may_pass_over_what_is_unavailable_and_nothing_else(host: 
         assert (await pam.authenticate()).code is PamCode.AUTH_ERR
 
 
+async def not_required(caller: Caller) -> None:
+    await caller.start()
+    await caller.end(Result.IGNORED)
+
+
+async def test_a_user_who_need_not_sign_on_is_let_in_by_the_others_or_not_at_all(
+    host: Host,
+) -> None:
+    for others, code in (
+        ("", PamCode.PERM_DENIED),
+        ("auth required pam_permit.so\n", PamCode.SUCCESS),
+        ("auth required pam_deny.so\n", PamCode.AUTH_ERR),
+    ):
+        stack = host.stack(text="auth required {module} socket={socket}\n" + others)
+        async with host.agent(not_required), host.caller(stack) as pam:
+            ending = await pam.authenticate()
+        assert (ending.code, ending.outcome) == (code, "not-required")
+
+
 async def hang_up(caller: Caller) -> None:
     await caller.start()
 

@@ -22,6 +22,7 @@ from pam_agent.local_wire import (
     RecordReader,
     RecordType,
     Result,
+    SecretPart,
     Start,
     encode_record,
 )
@@ -112,10 +113,12 @@ async def test_another_record_first(pair: Pair) -> None:
 async def test_what_is_said(pair: Pair) -> None:
     await pair.module.show("a text")
     await pair.module.prompt("a prompt")
+    await pair.module.secret("a secret: ", SecretPart.TAIL)
     await pair.module.end("the end", Result.APPROVED)
     assert await pair.said() == [
         (RecordType.INFO, b"a text"),
         (RecordType.PROMPT, b"a prompt"),
+        (RecordType.SECRET, b"Ta secret: "),
         (RecordType.INFO, b"the end"),
         (RecordType.RESULT, b"Y"),
     ]

@@ -11,6 +11,7 @@ from pam_agent.local_wire import (
     RecordReader,
     RecordType,
     Result,
+    SecretPart,
     Start,
     encode_record,
 )
@@ -24,6 +25,7 @@ LETTERS = {
     "INFO": "I",
     "ERROR": "E",
     "PROMPT": "P",
+    "SECRET": "K",
     "RESULT": "R",
 }
 RESULTS = {
@@ -32,6 +34,7 @@ RESULTS = {
     "UNAVAILABLE": "U",
     "CONVERSATION_FAILED": "C",
     "FAILED": "X",
+    "IGNORED": "I",
 }
 SIDES = (FROM_MODULE, FROM_AGENT)
 
@@ -39,6 +42,7 @@ SIDES = (FROM_MODULE, FROM_AGENT)
 def test_every_letter_is_known_here() -> None:
     assert {kind.name: chr(kind) for kind in RecordType} == LETTERS
     assert {result.name: chr(result) for result in Result} == RESULTS
+    assert {part.name: chr(part) for part in SecretPart} == {"WHOLE": "W", "TAIL": "T"}
     assert frozenset(RecordType) == FROM_MODULE | FROM_AGENT
     assert not FROM_MODULE & FROM_AGENT
 
@@ -108,9 +112,17 @@ def test_a_record_that_is_cut_gives_nothing() -> None:
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=30)
 NAME = TEXT.filter(bool)
 STARTS = st.builds(
-    Start, service=NAME, user=NAME, ruser=TEXT, rhost=TEXT, tty=TEXT, first_factor=TEXT, note=TEXT
+    Start,
+    service=NAME,
+    user=NAME,
+    ruser=TEXT,
+    rhost=TEXT,
+    tty=TEXT,
+    first_factor=TEXT,
+    note=TEXT,
+    directory=TEXT,
 )
-FULL = Start("sshd", "anna", "root", "192.0.2.7", "/dev/pts/3", "publickey", "sudo -i")
+FULL = Start("sshd", "anna", "root", "192.0.2.7", "/dev/pts/3", "publickey", "sudo -i", "/srv")
 
 
 @given(STARTS)
@@ -130,7 +142,7 @@ def test_the_field_ids_are_in_the_order_of_the_record() -> None:
         one(number, getattr(FULL, field.name).encode())
         for number, field in enumerate(fields(Start), start=1)
     )
-    assert len(fields(Start)) == 7
+    assert len(fields(Start)) == 8
 
 
 def test_the_fields_may_come_in_any_order() -> None:
@@ -165,10 +177,11 @@ def test_any_bytes_give_a_start_or_the_error(payload: bytes) -> None:
         b"\x01" + SERVICE + one(2, b""),
         b"\x01" + one(1, b"") + USER,
         b"\x01" + SERVICE + USER + one(0, b"a"),
-        b"\x01" + SERVICE + USER + one(8, b"a"),
+        b"\x01" + SERVICE + USER + one(9, b"a"),
         b"\x01" + SERVICE + one(2, b"an\0na"),
         b"\x01" + SERVICE + one(2, bytes(257).replace(b"\0", b"a")),
         b"\x01" + SERVICE + USER + one(7, b"a" * 1025),
+        b"\x01" + SERVICE + USER + one(8, b"a" * 257),
     ],
 )
 def test_refused_starts(payload: bytes) -> None:

@@ -11,7 +11,7 @@
 
 static const size_t MOST[WIRE_FIELDS] = {
     WIRE_MAX_FIELD, WIRE_MAX_FIELD, WIRE_MAX_FIELD, WIRE_MAX_FIELD,
-    WIRE_MAX_FIELD, WIRE_MAX_FIELD, WIRE_MAX_NOTE,
+    WIRE_MAX_FIELD, WIRE_MAX_FIELD, WIRE_MAX_NOTE,  WIRE_MAX_FIELD,
 };
 
 static void check_start(const uint8_t *record, size_t length, const struct wire_start *start) {

@@ -21,7 +21,7 @@ struct said {
 };
 
 static void hear(struct said *said, const struct wire_reader *reader) {
-    const uint8_t *payload = (const uint8_t *)wire_text(reader);
+    const uint8_t *payload = reader->bytes + WIRE_HEADER;
     const enum wire_type type = wire_type(reader);
     const size_t length = ((size_t)reader->bytes[1] << 8) | reader->bytes[2];
 
@@ -29,8 +29,10 @@ static void hear(struct said *said, const struct wire_reader *reader) {
     if (type == WIRE_RESULT) {
         assert(length == 1 && wire_result(reader) == payload[0]);
     } else {
-        assert(type == WIRE_INFO || type == WIRE_ERROR || type == WIRE_PROMPT);
-        assert(strlen(wire_text(reader)) == length);
+        const size_t before = type == WIRE_SECRET ? 1 : 0;
+        assert(type == WIRE_INFO || type == WIRE_ERROR || type == WIRE_PROMPT || before == 1);
+        assert(strlen(wire_text(reader)) + before == length);
+        assert(before == 0 || wire_part(reader) == WIRE_WHOLE || wire_part(reader) == WIRE_TAIL);
         assert(text_is_plain(payload, length));
     }
     uint8_t *at = said->records + said->length;
@@ -77,7 +79,7 @@ static bool is_broken(const uint8_t *rest, size_t size) {
     if (size == 0) {
         return false;
     }
-    if (strchr("IEPR", rest[0]) == NULL || rest[0] == '\0') {
+    if (strchr("IEPKR", rest[0]) == NULL || rest[0] == '\0') {
         return true;
     }
     if (size < WIRE_HEADER) {
@@ -87,7 +89,11 @@ static bool is_broken(const uint8_t *rest, size_t size) {
     if (length > WIRE_MAX_PAYLOAD || (rest[0] == WIRE_RESULT && length != 1)) {
         return true;
     }
-    return size >= WIRE_HEADER + length; /* whole, and not taken: its text is not plain */
+    if (rest[0] == WIRE_SECRET && length == 0) {
+        return true;
+    }
+    /* Whole, and not taken: its text is not plain, or asks for an unknown part of a secret. */
+    return size >= WIRE_HEADER + length;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

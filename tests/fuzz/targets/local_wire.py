@@ -57,7 +57,7 @@ def start(payload: bytes) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    everything = Start("sshd", "anna", "root", "192.0.2.7", "pts/3", "publickey", "sudo -i")
+    everything = Start("sshd", "anna", "root", "192.0.2.7", "pts/3", "publickey", "sudo -i", "/srv")
     for start_ in (everything, Start("s", "u"), Start("s", "u", note="n" * 1024)):
         yield script(0, 6) + encode_record(RecordType.START, start_.encode())
     answers = encode_record(RecordType.ANSWER, b"49217734") + encode_record(RecordType.FAILED)

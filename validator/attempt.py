@@ -17,7 +17,6 @@ from protocol.signon_messages import Context
 from validator import client
 from validator.choice import Choice
 from validator.endings import Ending
-from validator.keystore import LockedRecord
 from validator.outcomes import Outcome
 from validator.record import Record
 from validator.timeline import Step, Timeline
@@ -69,7 +68,7 @@ def run(task: Callable[[], Awaitable[_T]]) -> _T | None:
 
 
 def attempt(
-    locked: LockedRecord,
+    store: Callable[[Record], None],
     record: Record,
     mode: Mode,
     passcode: str,
@@ -77,9 +76,12 @@ def attempt(
     log: TimelineLog,
     patience: float = 0.0,
 ) -> Ending:
-    """One sign-on, with its line in the log. `patience` in seconds."""
+    """One sign-on, with its line in the log. `patience` in seconds; `store` raises KeyStoreError.
+
+    `record` is locked by this process, and unlocked if it is under a PIN.
+    """
     timeline = Timeline()
-    device = client.Device(decide, locked.write, time.time)
+    device = client.Device(decide, store, time.time)
     ending = run(
         partial(client.sign_on, record, mode, passcode, device, timeline, patience=patience)
     )

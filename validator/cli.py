@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -11,9 +12,10 @@ from typing import Final
 
 import click
 
+from protocol.sign_on_uri import SignOnUriError, decode, is_sign_on_uri
 from protocol.signon_messages import Verdict
 from protocol.text import clean
-from validator import enroll_command, screen, sign_on_command
+from validator import enroll_command, offers_input, pin_command, screen, sign_on_command
 from validator.attempt import TimelineLog
 from validator.errors import BusyError, KeyStoreError
 from validator.keystore import KeyStore, location
@@ -25,6 +27,7 @@ from validator.record import Record
 from validator.selection import distinct
 from validator.sign_on_command import Request
 from validator.terminal import Terminal
+from validator.unlock import new_pin
 
 LOG_OPTION: Final = click.option(
     "--log-json",
@@ -35,6 +38,14 @@ LOG_OPTION: Final = click.option(
     help="Append one line of JSON about the sign-on: its id, outcome and times. No secrets.",
 )
 USER_OPTION: Final = click.option("--user", help="The user, where a host has several.")
+WAIT_OPTION: Final = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=LOCK_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for another sign-on of this device at the same host.",
+)
 
 
 def _store() -> KeyStore:
@@ -48,24 +59,40 @@ def program() -> None:
 
 
 @program.command()
-@click.argument("uri", required=False)
+@click.argument("codes", nargs=-1, metavar="[URI]...")
+@click.option(
+    "--codes",
+    "codes_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Read the codes from FILE: text with any number of them.",
+)
 @click.option("--name", metavar="DEVICE", help="What the host calls this device. [host name]")
+@click.option("--pin", is_flag=True, help="Ask for a PIN, which every sign-on then needs.")
 @click.option("--yes", is_flag=True, help="Do not ask. For scripts that trust the code's way here.")
 @LOG_OPTION
-def enroll(uri: str | None, name: str | None, yes: bool, log_path: Path | None) -> int:
-    """Enrol this device with the code that a host shows.
+def enroll(
+    codes: tuple[str, ...],
+    codes_file: Path | None,
+    name: str | None,
+    pin: bool,
+    yes: bool,
+    log_path: Path | None,
+) -> int:
+    """Enrol this device with the codes that hosts show.
 
-    The code is a secret until it is used. Leave URI out and it is asked for, or give - to read it
+    A code is a secret until it is used. Leave URI out and it is asked for, or give - to read codes
     from standard input: what is on a command line, other users of this device can see.
     """
     terminal = Terminal()
     if not yes and not terminal.interactive:
         raise click.UsageError("there is no terminal to confirm on: give --yes, or use one")
     with TimelineLog(log_path) as log:
-        offer = enroll_command.read_offer(uri, terminal)
+        offers = offers_input.read(codes, codes_file, terminal)
+        chosen = new_pin(terminal) if pin else None
         with _store() as store:
-            device = name or socket.gethostname()
-            return enroll_command.enroll(offer, device, yes, store, terminal, log)
+            way = enroll_command.Way(name or socket.gethostname(), yes, chosen)
+            return enroll_command.enroll_all(offers, way, store, terminal, log)
 
 
 @program.command("sign-on")
@@ -76,14 +103,7 @@ def enroll(uri: str | None, name: str | None, yes: bool, log_path: Path | None) 
 @click.option("--deny", is_flag=True, help="Deny without asking.")
 @click.option("--report", is_flag=True, help="Deny without asking, and alarm the administrator.")
 @click.option("--reason", default="", metavar="TEXT", help="What the administrator is to read.")
-@click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    default=LOCK_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for another sign-on of this device at the same host.",
-)
+@WAIT_OPTION
 @LOG_OPTION
 def sign_on(
     host: str | None,
@@ -99,16 +119,52 @@ def sign_on(
     """See who is signing on at HOST, and approve or deny it.
 
     HOST is the label of an enrolled host, or its beginning. PASSCODE is what the host shows. What
-    is left out is asked for.
+    is left out is asked for. In place of both: what the QR code says that some hosts show.
     """
     given = {Verdict.APPROVE: approve, Verdict.DENY: deny, Verdict.REPORT: report}
     verdicts = [verdict for verdict, chosen in given.items() if chosen]
     if len(verdicts) > 1:
         raise click.UsageError("give one of --approve, --deny and --report")
     verdict = verdicts[0] if verdicts else None
-    request = Request(host, "".join(passcode), user, verdict, reason, wait)
+    request = Request(*_scanned(host, "".join(passcode)), user, verdict, reason, wait)
     with TimelineLog(log_path) as log, _store() as store:
         return sign_on_command.sign_on(request, store, Terminal(), log)
+
+
+def _scanned(host: str | None, passcode: str) -> tuple[str | None, str]:
+    """Host and passcode, also out of a URI. Raises click.UsageError."""
+    if host is None or not is_sign_on_uri(host):
+        return host, passcode
+    if passcode:
+        raise click.UsageError("this code holds the passcode: give no other")
+    try:
+        return decode(host)
+    except SignOnUriError as error:
+        raise click.UsageError(f"{error}. Nothing was sent.") from None
+
+
+@program.command()
+@click.argument("host", required=False)
+@click.argument("passcode", nargs=-1)
+@USER_OPTION
+@click.option("--remove", is_flag=True, help="No PIN any more.")
+@WAIT_OPTION
+@LOG_OPTION
+def pin(
+    host: str | None,
+    passcode: tuple[str, ...],
+    user: str | None,
+    remove: bool,
+    wait: float,
+    log_path: Path | None,
+) -> int:
+    """Set, change or remove the PIN of the enrolment at HOST, with a sign-on there.
+
+    HOST and PASSCODE as for sign-on.
+    """
+    request = Request(*_scanned(host, "".join(passcode)), user, None, "", wait)
+    with TimelineLog(log_path) as log, _store() as store:
+        return pin_command.change(request, remove, store, Terminal(), log)
 
 
 @program.command()
@@ -171,7 +227,9 @@ def forget(host: str, user: str | None, yes: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code; whatever goes wrong has words and no traceback."""
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    _leave()
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -181,6 +239,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        _leave()
         _complain("Given up: nothing was sent or changed.")
         return ExitCode.INTERRUPTED
     except BusyError:
@@ -191,6 +250,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except KeyStoreError as error:
         _complain(str(error))
         return ExitCode.KEY_STORE
+
+
+def _leave() -> None:
+    """Ctrl-C pressed once more, on the way out, must not make another end of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _complain(text: str) -> None:

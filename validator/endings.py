@@ -6,6 +6,7 @@ from typing import Final
 
 from protocol.text import clean
 from validator.layout import Line, Tone, paragraph
+from validator.limits import FIRST_PAUSE_PIN, FIRST_PAUSE_SECONDS, PIN_TRIES
 from validator.outcomes import Outcome
 
 
@@ -23,6 +24,8 @@ class Ending:
     """A relay cut the connection too soon for a rejection."""
     not_stored: str = ""
     """Why the next key could not be stored."""
+    under_pin: bool = False
+    """Whether a PIN was typed, which only the host can tell to be right."""
 
 
 Text = tuple[Tone, tuple[str, ...]]
@@ -63,11 +66,30 @@ def _contradicted(end: Ending) -> Text:
 
 
 def _no_such_sign_on(end: Ending) -> Text:
+    if end.under_pin:
+        return _no_such_sign_on_or_wrong_pin(end)
     return Tone.WARNING, (
         f"No such sign-on at {end.host}: if a screen showed you this code, "
         "that screen may be fake.",
         "A code is also void once it was used or replaced, or when its time is over: look at the "
         "screen again, and at the choice of the host.",
+    )
+
+
+def _no_such_sign_on_or_wrong_pin(end: Ending) -> Text:
+    return Tone.WARNING, (
+        f"No such sign-on at {end.host}, or the PIN was wrong: only the host can tell, and it says "
+        "neither.",
+        "If you are sure of the PIN: a screen that showed you this code may be fake. A code is "
+        "also void once it was used or replaced, or when its time is over: look at the screen "
+        "again, and at the choice of the host.",
+        f"If not: {end.host} counts wrong PINs. {PIN_TRIES} in a row disable this device there; "
+        f"from number {FIRST_PAUSE_PIN} on each is followed by a pause without any answer, "
+        f"{FIRST_PAUSE_SECONDS:g} s at first and then twice as long each time. A sign-on that "
+        "succeeds sets the count back.",
+        "If the PIN is right and this goes on, the device may be disabled already: have the "
+        f"administrator of {end.host} remove it there and make a new enrolment, then run: bartizan "
+        "enroll --pin",
     )
 
 

@@ -1,8 +1,8 @@
 """edge. `bartizan enroll`: from a host's enrolment code to a proved record."""
 
-import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -10,7 +10,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol.address import AddressError, parse_tcp
-from protocol.enrolment import EnrolledKeys, Offer, OfferError
+from protocol.enrolment import EnrolledKeys, Offer
 from protocol.errors import ProtocolError
 from protocol.keys import Mode
 from protocol.signon_messages import Context, UserVerification, Verdict
@@ -19,14 +19,15 @@ from validator import client, screen
 from validator.attempt import TimelineLog, attempt, run
 from validator.choice import Choice
 from validator.endings import Ending
-from validator.enrolment_endings import enrolment_ending_lines, no_offer_lines
-from validator.errors import BusyError
+from validator.enrolment_endings import all_offers_lines, enrolment_ending_lines, no_offer_lines
+from validator.errors import BusyError, KeyStoreError
 from validator.first_answer import NoAnswer
 from validator.keypress import Special
 from validator.keystore import KeyStore
 from validator.layout import Line, Tone, paragraph
 from validator.limits import PROOF_SECONDS
 from validator.outcomes import EXIT_CODES, ExitCode, Outcome
+from validator.pin import Pad, Pin
 from validator.record import Record
 from validator.terminal import Terminal
 
@@ -40,46 +41,55 @@ _KEPT: Final = (Outcome.SIGNED_ON, Outcome.UNKNOWN)
 """Outcomes after which the host may count on this device."""
 
 
-def read_offer(uri: str | None, terminal: Terminal) -> Offer:
-    """The offer in `uri`, in standard input for `-`, or asked for. Raises click.UsageError."""
-    if uri is None:
-        if not terminal.interactive:
-            raise click.UsageError("give the enrolment code, or - to read it from standard input")
-        return _ask_offer(terminal)
-    text = sys.stdin.read(_MAX_TYPED) if uri == "-" else uri
-    try:
-        return Offer.decode(text)
-    except OfferError as error:
-        raise click.UsageError(f"{error}. Nothing was sent.") from None
+@dataclass(frozen=True)
+class Way:
+    """How to enrol. `yes` confirms without asking; with `pin` each enrolment is under it."""
+
+    device: str
+    yes: bool
+    pin: Pin | None = None
 
 
-_MAX_TYPED: Final = 8192
-"""Characters of an enrolment code, with whatever white space it was wrapped in."""
-
-
-def _ask_offer(terminal: Terminal) -> Offer:
-    """Several lines, because a host may show the code in several; an empty line ends a bad one."""
-    typed = ""
-    terminal.show([Line("Type or paste the enrolment code that the host shows.")])
-    while True:
-        line = click.prompt("Code" if not typed else "  ...", default="", show_default=False)
-        typed += line
-        try:
-            return Offer.decode(typed)
-        except OfferError as error:
-            if not line or len(typed) > _MAX_TYPED:
-                terminal.show(paragraph(f"{error}. Once more.", terminal.width, Tone.WARNING))
-                typed = ""
-
-
-def enroll(
-    offer: Offer, name: str, yes: bool, store: KeyStore, terminal: Terminal, log: TimelineLog
+def enroll_all(
+    offers: tuple[Offer, ...], way: Way, store: KeyStore, terminal: Terminal, log: TimelineLog
 ) -> int:
-    """The exit code. `yes` confirms without asking. Raises click.UsageError and KeyStoreError."""
+    """The exit code: zero when all of `offers` led to an enrolment, else that of the first that
+    did not. Raises click.UsageError and KeyStoreError where there is only one.
+    """
+    if len(offers) == 1:
+        return enroll(offers[0], way, store, terminal, log)
+    codes: list[int] = []
+    for offer in offers:
+        terminal.show([Line(), *paragraph(f"-- {offer.host}", terminal.width, Tone.HEADING)])
+        codes.append(_enroll_one_of_many(offer, way, store, terminal, log))
+        if codes[-1] == ExitCode.INTERRUPTED and not way.yes:
+            break  # the user has left
+    codes += [ExitCode.INTERRUPTED] * (len(offers) - len(codes))
+    missing = [offer.host for offer, code in zip(offers, codes, strict=True) if code]
+    terminal.show([Line(), *all_offers_lines(len(offers), missing, terminal.width)])
+    return next((code for code in codes if code), 0)
+
+
+def _enroll_one_of_many(
+    offer: Offer, way: Way, store: KeyStore, terminal: Terminal, log: TimelineLog
+) -> int:
+    """What is wrong with one code must not cost the others."""
+    try:
+        return enroll(offer, way, store, terminal, log)
+    except click.UsageError as error:
+        terminal.complain(error.format_message())
+        return ExitCode.USAGE
+    except KeyStoreError as error:
+        terminal.complain(str(error))
+        return ExitCode.KEY_STORE
+
+
+def enroll(offer: Offer, way: Way, store: KeyStore, terminal: Terminal, log: TimelineLog) -> int:
+    """The exit code. Raises click.UsageError and KeyStoreError."""
     _check(offer)
     static = X25519PrivateKey.generate()
     try:
-        found = run(partial(client.request_enrolment, offer, name, static))
+        found = run(partial(client.request_enrolment, offer, way.device, static))
     except ProtocolError:
         raise click.UsageError("the code holds a key that cannot be one") from None
     if found is None:
@@ -96,15 +106,22 @@ def enroll(
         terminal.show(no_offer_lines(end, terminal.width))
         return EXIT_CODES[end.outcome]
     answer, enrolled_keys = found
-    record = Record.enrolled(offer, static, answer, enrolled_keys, name, int(time.time()))
+    pad = None if way.pin is None else Pad.new(way.pin)
+    record = Record.enrolled(
+        offer, static, answer, enrolled_keys, way.device, int(time.time()), pad
+    )
     others = store.listing().records
     if refusal := _refusal(record, others):
         terminal.show(paragraph(refusal, terminal.width, Tone.WARNING))
         return ExitCode.NOT_SIGNED_ON
-    ending = _prove(record, enrolled_keys, yes, store, terminal, log)
+    ending = _prove(record, enrolled_keys, way.yes, store, terminal, log)
     if ending.outcome is Outcome.SIGNED_ON:
         _forget_replaced(record, others, store, terminal)
     terminal.show(enrolment_ending_lines(ending, terminal.width))
+    if ending.outcome is Outcome.SIGNED_ON and _has_lost_its_pin(record, others):
+        text = "The enrolment that it replaces had a PIN, and this one has none. To set one: "
+        text += f"bartizan pin {record.host}"
+        terminal.show(paragraph(text, terminal.width, Tone.WARNING))
     return EXIT_CODES[ending.outcome]
 
 
@@ -148,7 +165,7 @@ def _prove(
     with store.locked(record.record_id, 0, lambda: None) as locked:  # nobody else knows it yet
         locked.write(record)
         decide = _decider(record, enrolled_keys.compare, yes, terminal)
-        ending = attempt(locked, record, Mode.PROOF, "", decide, log, PROOF_SECONDS)
+        ending = attempt(locked.write, record, Mode.PROOF, "", decide, log, PROOF_SECONDS)
         if ending.outcome not in _KEPT:
             locked.forget()
     return ending
@@ -167,6 +184,11 @@ def _decider(
         return None if verdict is None else Choice(verdict)
 
     return decide
+
+
+def _has_lost_its_pin(record: Record, others: tuple[Record, ...]) -> bool:
+    replaced = [o for o in others if (o.host, o.user) == (record.host, record.user)]
+    return not record.under_pin and any(other.under_pin for other in replaced)
 
 
 def _forget_replaced(

@@ -97,3 +97,14 @@ def enrolment_ending_lines(end: Ending, width: int) -> list[Line]:
     for text in (*rest, *remarks(end)):
         lines += paragraph(text, width)
     return lines
+
+
+def all_offers_lines(offers: int, missing: list[str], width: int) -> list[Line]:
+    """The end of several enrolments; `missing` are the hosts that did not enrol this device."""
+    if not missing:
+        return paragraph(f"Enrolled at all {offers} hosts.", width, Tone.GOOD)
+    text = (
+        f"Enrolled at {offers - len(missing)} of {offers} hosts. Not at: {', '.join(missing)}. "
+        "Ask them for new enrolment codes."
+    )
+    return paragraph(text, width, Tone.WARNING)

@@ -34,3 +34,11 @@ LOCK_SECONDS: Final = 60.0
 
 LOCK_POLL_SECONDS: Final = 0.05
 """Between two looks at a lock that another process holds."""
+
+PIN_TRIES: Final = 10
+"""Wrong PINs in a row after which a host disables this device (SPEC section 5.5). The host counts:
+nothing here could."""
+
+FIRST_PAUSE_PIN: Final = 5
+FIRST_PAUSE_SECONDS: Final = 30.0
+"""From this wrong PIN on the host answers nothing for so long, doubled with each (SPEC 5.5)."""

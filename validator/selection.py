@@ -24,10 +24,12 @@ def matching(
 ) -> tuple[Record, ...]:
     """The enrolments that `host` (a label or its beginning) and `user` leave to choose from.
 
-    A label that fits exactly leaves out those that it only begins: `web1` is not `web10`.
+    A label that fits exactly leaves out those that it only begins: `web1` is not `web10`. One that
+    fits but for its case, which a QR code has lost, does so after it.
     """
     found = tuple(r for r in distinct(records) if user is None or r.user == user)
     if host is None:
         return found
     exact = tuple(r for r in found if r.host == host)
-    return exact or tuple(r for r in found if r.host.startswith(host))
+    same = tuple(r for r in found if r.host.casefold() == host.casefold())
+    return exact or same or tuple(r for r in found if r.host.startswith(host))

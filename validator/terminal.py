@@ -23,6 +23,9 @@ _LOCAL_FLAGS: Final = 3
 _CONTROL_CHARACTERS: Final = 6
 """Places in the list that termios.tcgetattr gives."""
 _READ_SIZE: Final = 256
+_CONTROLLING: Final = "/dev/tty"
+_MAX_LINE: Final = 4096
+"""Bytes: what a terminal gives at most of one line."""
 
 _STYLES: Final[dict[Tone, Callable[[str], str]]] = {
     Tone.PLAIN: str,
@@ -31,6 +34,10 @@ _STYLES: Final[dict[Tone, Callable[[str], str]]] = {
     Tone.GOOD: partial(click.style, fg="green", bold=True),
     Tone.WARNING: partial(click.style, fg="yellow", bold=True),
 }
+
+
+class NoTerminalError(Exception):
+    """This process has no terminal on which a person could type."""
 
 
 class Terminal:
@@ -93,20 +100,54 @@ class Terminal:
                 if pressed is not None and pressed in keys:
                     return keys[pressed]
 
+    def hidden(self, question: str) -> str:
+        """One line that the terminal does not show. Raises click.Abort, and NoTerminalError.
+
+        It is the process's own terminal that is asked: standard input and output may be pipes of a
+        program that is waiting for a ticket.
+        """
+        try:
+            descriptor = os.open(_CONTROLLING, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            raise NoTerminalError from None
+        try:
+            with _changed(descriptor, termios.ECHO):
+                os.write(descriptor, clean(question).encode(errors="replace"))
+                try:
+                    data = os.read(descriptor, _MAX_LINE)
+                finally:
+                    os.write(descriptor, b"\n")
+        except (OSError, termios.error):  # the terminal is gone
+            data = b""
+        finally:
+            os.close(descriptor)
+        if not data:
+            raise click.Abort
+        return data.decode(errors="replace").rstrip("\r\n")
+
     @contextmanager
     def _single_keys(self) -> Iterator[None]:
         """No echo and no line editing; Ctrl-C is a key. Ends with a line break."""
-        descriptor = sys.stdin.fileno()
-        before = termios.tcgetattr(descriptor)
-        during = termios.tcgetattr(descriptor)
-        during[_LOCAL_FLAGS] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
+        try:
+            with _changed(sys.stdin.fileno(), termios.ECHO | termios.ICANON | termios.ISIG):
+                yield
+        finally:
+            self._write(sys.stdout, "\n")
+
+
+@contextmanager
+def _changed(descriptor: int, without: int) -> Iterator[None]:
+    """The terminal without the local flags `without`; what was typed and not read is gone."""
+    before = termios.tcgetattr(descriptor)
+    during = termios.tcgetattr(descriptor)
+    during[_LOCAL_FLAGS] &= ~without
+    if without & termios.ICANON:
         during[_CONTROL_CHARACTERS][termios.VMIN] = 1
         during[_CONTROL_CHARACTERS][termios.VTIME] = 0
-        # TCSAFLUSH throws away what was typed and not read.
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, during)
-        try:
-            yield
-        finally:
-            with suppress(termios.error):  # the terminal may be gone
-                termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-            self._write(sys.stdout, "\n")
+    # TCSAFLUSH throws away what was typed and not read.
+    termios.tcsetattr(descriptor, termios.TCSAFLUSH, during)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)

@@ -1,0 +1,73 @@
+"""edge. Enrolment codes as they come to the program: as arguments, from a file, or typed."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from protocol.enrolment import SCHEME, Offer, OfferError
+from validator.layout import Line, Tone, paragraph
+from validator.terminal import Terminal
+
+_MAX_TYPED: Final = 8192
+"""Characters of one enrolment code, with whatever white space it was wrapped in."""
+
+_MAX_READ: Final = 1 << 20
+"""Characters of many codes: some thousand hosts."""
+
+STANDARD_INPUT: Final = "-"
+
+
+def read(codes: tuple[str, ...], file: Path | None, terminal: Terminal) -> tuple[Offer, ...]:
+    """The offers in `codes`, of which `-` is standard input, and in `file`; asked for if there are
+    neither. Raises click.UsageError, so that nothing is sent when one of them is mistyped.
+    """
+    texts = [_standard_input() if code == STANDARD_INPUT else code for code in codes]
+    if file is not None:
+        texts.append(_content(file))
+    if texts:
+        return tuple(offer for text in texts for offer in offers_in(text))
+    if not terminal.interactive:
+        raise click.UsageError("give the enrolment code, or - to read it from standard input")
+    return (_asked(terminal),)
+
+
+def offers_in(text: str) -> list[Offer]:
+    """One offer or several, each wrapped in whatever white space. Raises click.UsageError."""
+    first, *more = "".join(text.split()).replace("-", "").lower().split(SCHEME)
+    found: list[Offer] = []
+    for code in [first] if not more else [SCHEME + rest for rest in more]:
+        try:
+            found.append(Offer.decode(code))
+        except OfferError as error:
+            which = f"code {len(found) + 1}: " if len(more) > 1 else ""
+            raise click.UsageError(f"{which}{error}. Nothing was sent.") from None
+    return found
+
+
+def _standard_input() -> str:
+    return sys.stdin.read(_MAX_READ)
+
+
+def _content(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            return opened.read(_MAX_READ)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _asked(terminal: Terminal) -> Offer:
+    """Several lines, because a host may show the code in several; an empty line ends a bad one."""
+    typed = ""
+    terminal.show([Line("Type or paste the enrolment code that the host shows.")])
+    while True:
+        line = click.prompt("Code" if not typed else "  ...", default="", show_default=False)
+        typed += line
+        try:
+            return Offer.decode(typed)
+        except OfferError as error:
+            if not line or len(typed) > _MAX_TYPED:
+                terminal.show(paragraph(f"{error}. Once more.", terminal.width, Tone.WARNING))
+                typed = ""

@@ -46,15 +46,26 @@ def decided(
     ratchet = device.ratchet.decided(base, next_root)
     if ratchet is None:
         return Decided.DISABLED, replace(device, disabled=DisabledReason.CLONE)
-    moved = replace(device, ratchet=ratchet)
+    moved = _with_ratchet(device, ratchet)
     if success and device.proved:
-        moved = replace(moved, failures=0, backoff_until=0.0, last_used=int(now))
+        moved = signed_on(moved, now)
     return Decided.MOVED, moved
 
 
 def confirmed(device: Device, successor: Generation) -> Device:
     """After CONFIRM for `successor`."""
-    return replace(device, ratchet=device.ratchet.confirmed(successor))
+    return _with_ratchet(device, device.ratchet.confirmed(successor))
+
+
+def signed_on(device: Device, now: float) -> Device:
+    """After somebody was let in by it: its failures in a row are over."""
+    return replace(device, failures=0, backoff_until=0.0, last_used=int(now))
+
+
+def _with_ratchet(device: Device, ratchet: Ratchet) -> Device:
+    """Tickets are counted in their generation, so another current one begins at 0."""
+    counter = device.ticket_counter if ratchet.current == device.ratchet.current else 0
+    return replace(device, ratchet=ratchet, ticket_counter=counter)
 
 
 def succeeded(now: float) -> AccountStanding:

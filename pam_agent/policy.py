@@ -25,6 +25,11 @@ MAX_BACKOFF: Final = 480.0
 DISABLING_FAILURE: Final = 10
 """Failures in a row that disable a device: a thief guesses a PIN of 4 digits with 0.1 %."""
 
+MOST_TOTP_FAILURES: Final = 100
+"""Failures in a row after which an account's TOTP counts no more, until it is given a new one: so
+many NIST SP 800-63B-4 allows. Of three codes among a million, a stranger hits one of them with
+0.03 % until then. Devices are not touched."""
+
 MAX_FAILURES_SINCE: Final = 0xFFFF
 """Where an account's count of unsuccessful sign-ons stays: CONTEXT has 16 bits for it."""
 
@@ -54,6 +59,16 @@ class Timers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("sign_on must be at least queue + validation + acknowledgement")
 
 
+def trusted(
+    caller_uid: int, caller_name: str | None, service: str, callers: Mapping[str, Sequence[str]]
+) -> bool:
+    """Whether what a process says of a sign-on is believed, whoever signs on: root's, and what
+    `callers` names. A user may ask for itself, but may lie about what went before."""
+    if caller_uid == 0:
+        return True
+    return caller_name is not None and service in callers.get(caller_name, ())
+
+
 def may_ask(
     caller_uid: int,
     caller_name: str | None,
@@ -67,11 +82,8 @@ def may_ask(
     names: a PostgreSQL server's user is to ask for its clients, but not to pose as sshd.
     `caller_name` is None for a uid without a name.
     """
-    if caller_uid == 0:
-        return True
-    if caller_name is None:
-        return False
-    return caller_name == user or service in callers.get(caller_name, ())
+    themselves = caller_name is not None and caller_name == user
+    return themselves or trusted(caller_uid, caller_name, service, callers)
 
 
 def backoff_seconds(failures: int) -> float:
@@ -94,6 +106,11 @@ def in_backoff(backoff_until: float, now: float) -> bool:
     the count of failures stands and still leads to the end, and no clock locks a user out.
     """
     return 0 < backoff_until - now <= MAX_BACKOFF
+
+
+def may_give_codes(device: Device, now: float) -> bool:
+    """Whether responses and tickets of a device are compared at all; `now` in Unix seconds."""
+    return device.proved and device.disabled is None and not in_backoff(device.backoff_until, now)
 
 
 def answered(device: Device, now: float) -> bool:

@@ -79,6 +79,15 @@ def test_a_confirmation() -> None:
     assert confirmed(before, NEXT) == before
 
 
+def test_tickets_are_counted_in_the_current_generation() -> None:
+    before = device(ratchet=Ratchet(CURRENT, PENDING), ticket_counter=5)
+    assert confirmed(before, NEXT).ticket_counter == 5
+    assert confirmed(before, PENDING).ticket_counter == 0
+    for base, counter in ((CURRENT, 5), (PENDING, 0)):
+        _, after = decided(before, base, NEXT.root, opened=before.ratchet, success=True, now=NOW)
+        assert after.ticket_counter == counter
+
+
 def test_standing() -> None:
     standing = AccountStanding(last_success=7, failures_since=MAX_FAILURES_SINCE - 1)
     standing = unsuccessful(standing)

@@ -44,24 +44,36 @@ class FrameReader:
         self._offset = 0
 
     def feed(self, data: bytes) -> None:
-        rest = self._buffer[self._offset :]
-        self._buffer = rest + data if rest else data
+        buffer = self._buffer
+        self._buffer = data if self._offset == len(buffer) else buffer[self._offset :] + data
         self._offset = 0
 
     def next_frame(self) -> bytes | None:
         """The next whole body, or None when more bytes are needed. Raises ProtocolError."""
+        length = self._pass()
+        return self._buffer[self._offset - length : self._offset] if length else None
+
+    def next_framed(self) -> bytes | None:
+        """The same with its length before it, as it came."""
+        length = self._pass()
+        return (
+            self._buffer[self._offset - length - LENGTH_PREFIX : self._offset] if length else None
+        )
+
+    def _pass(self) -> int:
+        """Go behind the next whole frame: how long its body is, 0 when more bytes are needed."""
         start = self._offset + LENGTH_PREFIX
         buffer = self._buffer
         if start > len(buffer):
-            return None
+            return 0
         length = (buffer[start - 2] << 8) | buffer[start - 1]
         if not 1 <= length <= self.max_body:
             raise ProtocolError("frame length out of bounds")
         end = start + length
         if end > len(buffer):
-            return None
+            return 0
         self._offset = end
-        return buffer[start:end]
+        return length
 
     @property
     def buffered(self) -> int:

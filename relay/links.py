@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol import messages
 from protocol.agent_auth import RelayHandshake
-from protocol.data_messages import read_data
+from protocol.data_messages import DATA, read_data
 from protocol.errors import ProtocolError
 from protocol.frames import decode_preface
 from protocol.limits import LINK_SILENCE, PING_INTERVAL, PREFACE_LENGTH
@@ -20,8 +20,6 @@ from protocol.messages import (
     FROM_AGENT,
     Attach,
     Attached,
-    AuthRequest,
-    Close,
     Drain,
     Hello,
     Message,
@@ -29,6 +27,7 @@ from protocol.messages import (
     Pong,
     Reject,
 )
+from protocol.request_messages import AUTH_REQUEST, CLOSE, read_auth_request, read_close
 from relay.admission import UNCOUNTED, Admission
 from relay.arrivals import arrive, has_only_looked
 from relay.effects import Effects
@@ -65,9 +64,7 @@ class Links:
         self._links: Final[dict[Link, None]] = {}
         self._setting_up: Final[OrderedDict[Link, None]] = OrderedDict()
         self._on_message: Final[Mapping[type[Message], Callable[..., None]]] = {
-            AuthRequest: requests.queue,
             Reject: requests.reject,
-            Close: requests.close,
             Ping: self._ping,
             Pong: self._pong,
         }
@@ -166,17 +163,29 @@ class Links:
             decode_preface(preface)
             link.state = LinkState.HELLO
         while link.state is not LinkState.ENDED and (body := reader.next_frame()) is not None:
-            if link.state is LinkState.UP and (data := read_data(body)) is not None:
-                self._requests.data(link, data[0], data[1], now)
-                continue
-            message = messages.decode(body, FROM_AGENT)
             if link.state is LinkState.UP:
-                handle = self._on_message.get(type(message))
-                if handle is None:
-                    raise ProtocolError("message after the link's set-up")
-                handle(link, message, now)
+                self._obey(link, body, now)
             else:
-                self._set_up(link, message, now)
+                self._set_up(link, messages.decode(body, FROM_AGENT), now)
+
+    def _obey(self, link: Link, body: bytes, now: float) -> None:
+        """A message of an agent that is attached. Every canonical one has its number there."""
+        kind = body[1] if len(body) > 1 else -1
+        if kind == DATA:
+            number, framed = read_data(body)
+            self._requests.data(link, number, framed, now)
+        elif kind == AUTH_REQUEST:
+            number, sign_on_id, ttl, tags = read_auth_request(body)
+            self._requests.queue(link, number, sign_on_id, ttl, tags, now)
+        elif kind == CLOSE:
+            number, reason = read_close(body)
+            self._requests.close(link, number, reason, now)
+        else:
+            message = messages.decode(body, FROM_AGENT)
+            handle = self._on_message.get(type(message))
+            if handle is None:
+                raise ProtocolError("message after the link's set-up")
+            handle(link, message, now)
 
     def _has_arrived(self, link: Link, now: float) -> bool:
         """One behind a proxy."""

@@ -9,15 +9,8 @@ from typing import Final
 
 from protocol.errors import ProtocolError
 from protocol.limits import MAX_REJECTS
-from protocol.messages import (
-    AuthRequest,
-    Close,
-    CloseReason,
-    Queued,
-    Refused,
-    RefusedReason,
-    Reject,
-)
+from protocol.messages import Close, CloseReason, Refused, RefusedReason, Reject
+from protocol.request_messages import queued
 from protocol.sign_on_id import display
 from relay.buckets import Bucket, Size
 from relay.deadlines import Deadlines
@@ -47,6 +40,12 @@ _CLOSE_REASON: Final[Mapping[RequestOutcome, CloseReason]] = {
     RequestOutcome.VALIDATOR_GONE: CloseReason.VALIDATOR_GONE,
 }
 """What the agent is told. Outcomes that are not here are the agent's own, or it is gone."""
+
+_AGENTS_OUTCOME: Final[Mapping[CloseReason, RequestOutcome]] = {
+    CloseReason.DONE: RequestOutcome.DONE,
+    CloseReason.WITHDRAWN: RequestOutcome.WITHDRAWN,
+}
+"""By the reasons that an agent may give."""
 
 
 class Requests:
@@ -101,24 +100,32 @@ class Requests:
 
     # ---- waiting ---------------------------------------------------------------------------------
 
-    def queue(self, link: Link, message: AuthRequest, now: float) -> None:
-        replaced = self._under(message.tags)
+    def queue(
+        self,
+        link: Link,
+        number: int,
+        sign_on_id: bytes,
+        ttl: int,
+        tags: tuple[bytes, ...],
+        now: float,
+    ) -> None:
+        """The fields are those of AuthRequest."""
+        replaced = self._under(tags)
         lately = self._lately.get(link.agent)
         if lately is None:
             lately = self._lately[link.agent] = Bucket(self._rate, now)
-        refusal = self._refusal(link, message, replaced)
+        refusal = self._refusal(link, number, ttl, replaced)
         if refusal is None and lately.is_full(now):
             refusal = RefusedReason.QUOTA
         if refusal is not None:
-            self._effects.send(link, Refused(message.request, refusal))
+            self._effects.send(link, Refused(number, refusal))
             return
         lately.add(1.0, now)
         for old in replaced:
             self.end(old, RequestOutcome.REPLACED, now)
-        expires = now + message.ttl
-        request = Request(link, message.request, message.sign_on_id, message.tags, now, expires)
+        request = Request(link, number, sign_on_id, tags, now, now + ttl)
         self.enter(request)
-        self._effects.send(link, Queued(request.number))
+        self._effects.forward(link, queued(number))
         self._offer(request, now)
 
     def _under(self, tags: tuple[bytes, ...]) -> list[Request]:
@@ -131,15 +138,15 @@ class Requests:
         return found
 
     def _refusal(
-        self, link: Link, message: AuthRequest, replaced: list[Request]
+        self, link: Link, number: int, ttl: int, replaced: list[Request]
     ) -> RefusedReason | None:
         """The ones it replaces make room: a reconnecting agent may be at its quota."""
         limits = self._limits
         if self.draining:
             return RefusedReason.DRAINING
-        if not 1 <= message.ttl <= limits.longest_ttl:
+        if not 1 <= ttl <= limits.longest_ttl:
             return RefusedReason.TTL
-        if message.request in link.requests:
+        if number in link.requests:
             return RefusedReason.DUPLICATE
         if any(old.link.agent != link.agent for old in replaced):
             return RefusedReason.DUPLICATE
@@ -198,14 +205,14 @@ class Requests:
         if outcome is not None:
             self.end(transaction.request, outcome, now)
 
-    def data(self, link: Link, number: int, frame: bytes, now: float) -> None:
+    def data(self, link: Link, number: int, framed: bytes, now: float) -> None:
         """A frame of the agent goes to the validator."""
         request = link.requests.get(number)
         if request is None:
             return
         if request.transaction is None:
             raise ProtocolError("Data for a request that is not paired")
-        outcome = self._transactions.answer(request.transaction, frame, now)
+        outcome = self._transactions.answer(request.transaction, framed, now)
         if outcome is not None:
             self.end(request, outcome, now)
 
@@ -217,15 +224,12 @@ class Requests:
 
     # ---- the end ---------------------------------------------------------------------------------
 
-    def close(self, link: Link, message: Close, now: float) -> None:
+    def close(self, link: Link, number: int, reason: CloseReason, now: float) -> None:
         """The agent is through with it."""
-        if message.reason is CloseReason.DONE:
-            outcome = RequestOutcome.DONE
-        elif message.reason is CloseReason.WITHDRAWN:
-            outcome = RequestOutcome.WITHDRAWN
-        else:
+        outcome = _AGENTS_OUTCOME.get(reason)
+        if outcome is None:
             raise ProtocolError("a relay's reason from an agent")
-        request = link.requests.get(message.request)
+        request = link.requests.get(number)
         if request is not None:
             self.end(request, outcome, now)
 

@@ -8,11 +8,10 @@ Must not know what is inside a frame: it counts frames and bytes, and forwards t
 
 from typing import Final
 
-from protocol.data_messages import data_frame
+from protocol.data_messages import data_message
 from protocol.errors import ProtocolError
-from protocol.frames import encode_frame
-from protocol.limits import MAX_TRANSACTION_BYTES, MAX_TRANSACTION_FRAMES
-from protocol.messages import Paired
+from protocol.limits import LENGTH_PREFIX, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_FRAMES
+from protocol.request_messages import paired
 from relay.door import Door
 from relay.effects import Effects
 from relay.ends import Fate, Request, Transaction, Validator
@@ -59,8 +58,8 @@ class Transactions:
         self._effects.touched.add(validator)
         if now + self._patience < validator.deadline:
             self._effects.arm(validator, now + self._patience)
-        paired = Paired(request.number, request.tags.index(tag), validator.peer.text)
-        self._effects.send(request.link, paired)
+        told = paired(request.number, request.tags.index(tag), validator.peer.text)
+        self._effects.forward(request.link, told)
         return transaction
 
     def forward(self, transaction: Transaction, now: float) -> RequestOutcome | None:
@@ -69,26 +68,26 @@ class Transactions:
         reader = transaction.validator.reader
         while True:
             try:
-                frame = reader.next_frame()
+                framed = reader.next_framed()
             except ProtocolError:
                 return RequestOutcome.MALFORMED
-            if frame is None:
+            if framed is None:
                 return None
             transaction.active = now
             transaction.frames_in += 1
-            transaction.bytes_in += len(frame)
+            transaction.bytes_in += len(framed) - LENGTH_PREFIX
             if (
                 transaction.frames_in > MAX_TRANSACTION_FRAMES
                 or transaction.bytes_in > MAX_TRANSACTION_BYTES
             ):
                 return RequestOutcome.FRAMES
-            self._effects.forward(request.link, data_frame(transaction.head, frame))
+            self._effects.forward(request.link, data_message(transaction.head, framed))
 
-    def answer(self, transaction: Transaction, frame: bytes, now: float) -> RequestOutcome | None:
+    def answer(self, transaction: Transaction, framed: bytes, now: float) -> RequestOutcome | None:
         """A frame of the agent goes to the validator."""
         transaction.active = now
         transaction.frames_out += 1
-        transaction.bytes_out += len(frame)
+        transaction.bytes_out += len(framed) - LENGTH_PREFIX
         if (
             transaction.frames_out > MAX_TRANSACTION_FRAMES
             or transaction.bytes_out > MAX_TRANSACTION_BYTES
@@ -98,7 +97,7 @@ class Transactions:
         if not validator.answered:
             validator.answered = True
             validator.visit.was_good(now)
-        validator.out += encode_frame(frame)
+        validator.out += framed
         self._effects.touched.add(validator)
         return None
 

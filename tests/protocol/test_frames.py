@@ -46,6 +46,14 @@ def test_frames_come_back_however_the_stream_is_cut(
     assert read_all(stream, 300, pieces) == bodies
 
 
+@given(st.lists(st.binary(min_size=1, max_size=300), max_size=6), st.integers(1, 400))
+def test_framed_they_come_back_as_they_were_on_the_wire(bodies: list[bytes], size: int) -> None:
+    stream = b"".join(map(encode_frame, bodies))
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    reader = FrameReader(300)
+    assert fed(reader.feed, reader.next_framed, pieces) == list(map(encode_frame, bodies))
+
+
 @given(st.binary(max_size=700), st.sampled_from([1, 2, 3, 255, 256, MAX_UNKNOWN_FRAME]))
 def test_any_stream_gives_the_same_whole_and_byte_by_byte(data: bytes, max_body: int) -> None:
     assert read_all(data, max_body) == read_all(data, max_body, single_bytes(data))

@@ -117,10 +117,10 @@ def answered(device: Device, now: float) -> bool:
     """Whether an H1 of a device is looked at; `now` in Unix seconds.
 
     Of a device that the clone alarm disabled, it is: its owner is told so, and nobody is let in. Of
-    one that failures disabled it is not: every answer would tell a thief whether a PIN was right,
-    and the PIN may be that of other enrolments.
+    one that failed too often it is not, whatever disabled it first: every answer would tell a thief
+    whether a PIN was right, and the PIN may be that of other enrolments.
     """
-    if device.disabled is DisabledReason.FAILURES:
+    if device.disabled is DisabledReason.FAILURES or device.failures >= DISABLING_FAILURE:
         return False
     return not in_backoff(device.backoff_until, now)
 

@@ -19,7 +19,7 @@ from pam_agent.host import Host
 from pam_agent.link_events import Pairing
 from pam_agent.notices import Notice, alert_text
 from pam_agent.outcomes import SignOnEnd, concluded
-from pam_agent.policy import answered
+from pam_agent.policy import Timers, answered
 from pam_agent.records import Decided, Device
 from pam_agent.relay_link import RequestHandle
 from pam_agent.steps import Steps
@@ -47,6 +47,7 @@ class Subject:
     passcode: str = field(repr=False)
     devices: tuple[Device, ...]
     steps: Steps
+    timers: Timers
     context: Callable[[int], Context]
     settle: Callable[[Device], Awaitable[None]] | None = None
 
@@ -81,7 +82,7 @@ class Session:
         self.verdict: Verdict | None = None
         self.reason = ""
         """What the user decided, and said to the administrator about it."""
-        now, timers = host.clock(), host.timers
+        now, timers = host.clock(), subject.timers
         self.decide_by: Final = min(
             now + timers.acknowledgement, subject.steps.began + timers.sign_on
         )
@@ -177,6 +178,10 @@ async def open_session(
 
     A failure that only a holder of the device can cause is counted against it, once for each frame
     in `counted`: the relay may deliver one as often as it likes. Raises StoreError.
+
+    Sign-ons run side by side, and a thief may guess a PIN in all of them at once. So a good H1
+    comes after every wrong one that is counted by now: were it otherwise, whatever was open at the
+    fourth failure would be as many guesses more.
     """
     if not subject.devices:
         return None
@@ -194,6 +199,8 @@ async def open_session(
         return None
     except ProtocolError:
         return None
+    if not answered(await host.accounts.device(device.id), host.wall_clock()):
+        return None
     notices = await host.accounts.notices(device.id)
     return Session(host, subject, device, machine, handle, pairing, notices)
 
@@ -201,9 +208,14 @@ async def open_session(
 def log_if_disabled(before: Device, after: Device) -> None:
     """A line for the administrator at the moment when a device becomes useless."""
     if before.disabled is None and after.disabled is not None:
-        _log.warning(
-            "device disabled", user=after.account, device=after.id, reason=after.disabled.value
-        )
+        log_disabled(after)
+
+
+def log_disabled(device: Device) -> None:
+    """The line itself."""
+    _log.warning(
+        "device disabled", user=device.account, device=device.id, reason=device.disabled
+    )
 
 
 def _given_up() -> bool:

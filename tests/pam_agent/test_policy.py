@@ -99,6 +99,7 @@ def test_a_device_that_failures_disabled_is_not_answered() -> None:
     assert answered(device(), 0.0)
     assert answered(device(disabled=DisabledReason.CLONE), 0.0)
     assert not answered(device(disabled=DisabledReason.FAILURES), 0.0)
+    assert not answered(device(disabled=DisabledReason.CLONE, failures=10), 0.0)
     assert not answered(device(backoff_until=1.0), 0.0)
 
 

@@ -58,6 +58,7 @@ class Link:
         "handshake",
         "heard",
         "key",
+        "of_proxy",
         "opened",
         "out",
         "peer",
@@ -72,6 +73,8 @@ class Link:
         self.peer = peer
         self.arrival = arrival
         self.visit = visit
+        self.of_proxy = False
+        """Whether the proxy has said that it speaks for itself."""
         self.opened: Final = now
         self.heard = now
         self.deadline = now

@@ -189,7 +189,9 @@ class Links:
 
     def _has_arrived(self, link: Link, now: float) -> bool:
         """One behind a proxy."""
+        proxy = link.peer
         arrival = arrive(link, self._admission, now)
+        link.of_proxy = arrival is Arrival.KNOWN and link.peer is proxy
         if arrival is Arrival.REFUSED:
             self.end(link, LinkOutcome.SOURCE_REFUSED, now)
         return arrival is Arrival.KNOWN
@@ -248,8 +250,10 @@ class Links:
             self._effects.arm(link, link.heard + PING_INTERVAL)
 
     def gone(self, link: Link, now: float) -> None:
-        """Its other end closed it."""
-        only_looked = has_only_looked(link)
+        """Its other end closed it. A proxy that was challenged knows that the relay works: where
+        the service manager has the listener, that it is accepted tells it nothing."""
+        challenged = link.of_proxy and link.state is LinkState.ATTACH
+        only_looked = challenged or has_only_looked(link)
         self.end(link, LinkOutcome.CHECKED if only_looked else LinkOutcome.CLOSED, now)
 
     def end(self, link: Link, outcome: LinkOutcome, now: float) -> None:
@@ -276,6 +280,8 @@ class Links:
 
     def _price(self, outcome: LinkOutcome) -> float:
         """Of one that was never attached."""
+        if outcome is LinkOutcome.CHECKED:
+            return 0.0
         if outcome is LinkOutcome.OVERLOADED:
             return 1.0  # others were too many
         if outcome in (LinkOutcome.MALFORMED, LinkOutcome.REFUSED):

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol.agent_auth import AgentHandshake, public_bytes
 from protocol.frames import encode_preface
-from protocol.messages import Challenge, Data, Paired
+from protocol.messages import Attach, Challenge, Data, Hello, Paired
 from relay.outcomes import LinkOutcome, ValidatorOutcome
 from relay.peers import Peer
 from relay.proxies import parse_network
@@ -279,6 +279,44 @@ def test_a_health_check_of_an_agents_listener(data: bytes, outcome: LinkOutcome)
     link.leave()
     [(word, _, level)] = ended(relay)
     assert (word, level) == (outcome, "debug" if outcome is LinkOutcome.CHECKED else "info")
+
+
+@pytest.mark.parametrize("at_a_time", [1, 1000])
+def test_a_proxy_may_look_for_a_challenge_as_often_as_it_likes(at_a_time: int) -> None:
+    relay = behind(source_burst=2, network_burst=2, source_rate=0.001, network_rate=0.001)
+    data = local() + encode_preface(0) + frames(Hello(b"\x09" + bytes(31), bytes(16)))
+    for _ in range(20):
+        link = relay.link(None)
+        for start in range(0, len(data), at_a_time):
+            link.feed(data[start : start + at_a_time])
+        [challenge] = link.received()
+        assert isinstance(challenge, Challenge)
+        link.leave()
+    assert ended(relay) == [(LinkOutcome.CHECKED, "192.0.2.0/24", "debug")] * 20
+
+
+@pytest.mark.parametrize("of_proxy", [False, True])
+def test_who_is_challenged_for_somebody_else_or_proves_no_key_has_not_only_looked(
+    of_proxy: bool,
+) -> None:
+    relay = behind(source_burst=100, source_rate=0.001)
+    opening = (local() if of_proxy else header(USER, 1)) + encode_preface(0) + frames(HELLO)
+
+    let_in = 0
+    for _ in range(50):
+        link = relay.link(None)
+        link.feed(opening)
+        if not link.received():
+            break
+        let_in += 1
+        if of_proxy:
+            link.send(Attach(bytes(16)))
+        else:
+            link.leave()
+    words = {word for word, _, _ in ended(relay)}
+    expected = LinkOutcome.REFUSED if of_proxy else LinkOutcome.CLOSED
+    assert words == {expected, LinkOutcome.SOURCE_REFUSED}
+    assert let_in == pytest.approx(100 / (10 if of_proxy else 3), abs=1)
 
 
 def test_an_agent_that_comes_past_the_proxy_is_refused_and_not_counted() -> None:

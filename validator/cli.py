@@ -1,26 +1,32 @@
 """edge. The program `bartizan`: its commands, options and exit codes."""
 
 import json
-import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
 from protocol.sign_on_uri import SignOnUriError, decode, is_sign_on_uri
 from protocol.signon_messages import Verdict
 from protocol.text import clean
-from validator import enroll_command, offers_input, pin_command, screen, sign_on_command
+from validator import (
+    enroll_command,
+    offers_input,
+    pin_command,
+    respond_command,
+    screen,
+    sign_on_command,
+    ticket_command,
+)
 from validator.attempt import TimelineLog
 from validator.errors import BusyError, KeyStoreError
-from validator.keystore import KeyStore, location
 from validator.layout import Line, paragraph
 from validator.limits import LOCK_SECONDS
+from validator.options import LOG_OPTION, USER_OPTION, WAIT_OPTION, user_store
 from validator.outcomes import ExitCode
 from validator.pick import picked
 from validator.record import Record
@@ -28,28 +34,6 @@ from validator.selection import distinct
 from validator.sign_on_command import Request
 from validator.terminal import Terminal
 from validator.unlock import new_pin
-
-LOG_OPTION: Final = click.option(
-    "--log-json",
-    "log_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="BARTIZAN_LOG",
-    metavar="FILE",
-    help="Append one line of JSON about the sign-on: its id, outcome and times. No secrets.",
-)
-USER_OPTION: Final = click.option("--user", help="The user, where a host has several.")
-WAIT_OPTION: Final = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    default=LOCK_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for another sign-on of this device at the same host.",
-)
-
-
-def _store() -> KeyStore:
-    return KeyStore(location(os.environ, Path.home()))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,7 +74,7 @@ def enroll(
     with TimelineLog(log_path) as log:
         offers = offers_input.read(codes, codes_file, terminal)
         chosen = new_pin(terminal) if pin else None
-        with _store() as store:
+        with user_store() as store:
             way = enroll_command.Way(name or socket.gethostname(), yes, chosen)
             return enroll_command.enroll_all(offers, way, store, terminal, log)
 
@@ -127,7 +111,7 @@ def sign_on(
         raise click.UsageError("give one of --approve, --deny and --report")
     verdict = verdicts[0] if verdicts else None
     request = Request(*_scanned(host, "".join(passcode)), user, verdict, reason, wait)
-    with TimelineLog(log_path) as log, _store() as store:
+    with TimelineLog(log_path) as log, user_store() as store:
         return sign_on_command.sign_on(request, store, Terminal(), log)
 
 
@@ -163,8 +147,34 @@ def pin(
     HOST and PASSCODE as for sign-on.
     """
     request = Request(*_scanned(host, "".join(passcode)), user, None, "", wait)
-    with TimelineLog(log_path) as log, _store() as store:
+    with TimelineLog(log_path) as log, user_store() as store:
         return pin_command.change(request, remove, store, Terminal(), log)
+
+
+@program.command()
+@click.argument("host", required=False)
+@click.argument("passcode", nargs=-1)
+@USER_OPTION
+def respond(host: str | None, passcode: tuple[str, ...], user: str | None) -> int:
+    """Compute the response to PASSCODE, without a network.
+
+    It is typed at HOST, at the prompt that shows the passcode. HOST and PASSCODE as for sign-on.
+    """
+    with user_store() as store:
+        where, code = _scanned(host, "".join(passcode))
+        respond_command.respond(where, code, user, store, Terminal())
+    return 0
+
+
+@program.command()
+@click.argument("place", metavar="SERVICE@HOST")
+@USER_OPTION
+@WAIT_OPTION
+def ticket(place: str, user: str | None, wait: float) -> int:
+    """Make a one-time password for a service that can show nothing, without a network."""
+    with user_store() as store:
+        ticket_command.make(place, user, wait, store, Terminal())
+    return 0
 
 
 @program.command()
@@ -172,7 +182,7 @@ def pin(
 def hosts(as_json: bool) -> int:
     """List the hosts that this device is enrolled at."""
     terminal = Terminal()
-    with _store() as store:
+    with user_store() as store:
         listing = store.listing()
     records = distinct(listing.records)
     if as_json:
@@ -203,7 +213,7 @@ def _public(record: Record) -> dict[str, object]:
 def forget(host: str, user: str | None, yes: bool) -> int:
     """Remove the enrolment at HOST from this device."""
     terminal = Terminal()
-    with _store() as store:
+    with user_store() as store:
         listing = store.listing()
         record = picked(listing, host, user, terminal)
         label = clean(f"{record.host} ({record.user})")

@@ -23,6 +23,7 @@ from pam_agent.break_glass import BreakGlass
 from pam_agent.methods import Method
 from pam_agent.notices import Notice
 from pam_agent.records import AccountStanding, AgentIdentity, Decided, Device
+from pam_agent.resealing import StoreKeys
 from pam_agent.rows import (
     read_device,
     read_devices,
@@ -37,6 +38,8 @@ from pam_agent.schema import StoreError
 from pam_agent.store import Store, Transaction
 from pam_agent.store_figures import StoreFigures
 from protocol.ratchet import Generation, Ratchet
+
+_NO_KEYS: Final = StoreKeys()
 
 
 class DeviceGoneError(StoreError):
@@ -55,9 +58,11 @@ class Accounts:
 
     @staticmethod
     @asynccontextmanager
-    async def open(state: Path, now: float) -> AsyncIterator["Accounts"]:
+    async def open(
+        state: Path, now: float, keys: StoreKeys = _NO_KEYS
+    ) -> AsyncIterator["Accounts"]:
         """The store in the folder `state` (made, 0700, when missing). Raises StoreError."""
-        async with Store.open(state) as store:
+        async with Store.open(state, keys) as store:
             await store.transaction(lambda tx: remove_unproved(tx, now))
             yield Accounts(store)
 

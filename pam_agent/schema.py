@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from pam_agent import tables
+from pam_agent.resealing import StoreKeys, WrongKeyError, overwrite, resealed
+from pam_agent.sealing import Seal, SealBrokenError
 from pam_agent.tables import APPLICATION_ID, SCHEMA_VERSION
 
 FILE_NAME: Final = "agent.db"
+
+_NO_KEYS: Final = StoreKeys()
 
 _ADVICE: Final = {
     "SQLITE_FULL": "the disk is full: free space on it",
@@ -41,13 +45,23 @@ def explain(path: Path, error: Exception) -> StoreError:
     """The StoreError for what SQLite or the system said about `path`."""
     if isinstance(error, OSError):
         return StoreError(f"{path}: {error.strerror or 'input/output failed'}")
+    if isinstance(error, WrongKeyError):
+        return StoreError(f"{path}: {error}")
+    if isinstance(error, SealBrokenError):
+        return StoreError(
+            f"{path}: {error} does not open: somebody changed the file, or it is damaged: move it"
+            " away, enrol anew"
+        )
     code = str(getattr(error, "sqlite_errorname", type(error).__name__))
     primary = "_".join(code.split("_")[:2])
     return StoreError(f"{path}: {_ADVICE.get(primary, 'the database refused')} ({code})")
 
 
-def open_store(state: Path) -> sqlite3.Connection:
-    """Open `state`/agent.db, make it when it is missing, and check it. Raises StoreError."""
+def open_store(state: Path, keys: StoreKeys = _NO_KEYS) -> tuple[sqlite3.Connection, Seal]:
+    """Open `state`/agent.db, make it when it is missing, check it, and seal it under the keys.
+
+    Raises StoreError.
+    """
     path = state / FILE_NAME
     try:
         _private_folder(state)
@@ -61,14 +75,14 @@ def open_store(state: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise explain(path, error) from error
     try:
-        _prepare(db, path)
-    except sqlite3.Error as error:
+        seal = _prepare(db, path, keys)
+    except (sqlite3.Error, SealBrokenError, WrongKeyError) as error:
         db.close()
         raise explain(path, error) from error
     except BaseException:
         db.close()
         raise
-    return db
+    return db, seal
 
 
 def _private_folder(state: Path) -> None:
@@ -118,7 +132,7 @@ def _check_private(path: Path, status: os.stat_result, mode: int) -> None:
         )
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
+def _prepare(db: sqlite3.Connection, path: Path, keys: StoreKeys) -> Seal:
     # Before the first access: with it, the write-ahead log needs no shared memory.
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute("PRAGMA journal_mode = WAL")
@@ -143,7 +157,10 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         )
     else:
         tables.migrate(db, version)
+    seal = resealed(db, keys)
     db.execute("COMMIT")
+    overwrite(db)
+    return seal
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:

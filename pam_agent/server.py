@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from socket import socket
+from typing import Final
 
 import structlog
 import trio
@@ -20,7 +20,10 @@ from pam_agent.agent import Agent
 from pam_agent.metrics import Metrics
 from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
+from pam_agent.resealing import StoreKeys
 from pam_agent.settings import Config
+
+_NO_KEYS: Final = StoreKeys()
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -32,6 +35,7 @@ def boot_time() -> float:
 
 async def serve(
     config: Config,
+    keys: StoreKeys = _NO_KEYS,
     *,
     given: Mapping[Path, socket] | None = None,
     troubles: Troubles | None = None,
@@ -46,23 +50,20 @@ async def serve(
     """
     given = given or {}
     async with (
-        Accounts.open(config.state, time.time()) as accounts,
+        Accounts.open(config.state, time.time(), keys) as accounts,
         unix_listener(config.socket, local_socket.MODE, given.get(config.socket)) as listener,
         metrics_listener(config.metrics, given) as listens_for_metrics,
     ):
         identity = await accounts.identity()
         async with trio.open_nursery() as nursery:
             agent = Agent(config, accounts, identity, clock, time.time, nursery)
-            release = version("bartizan")
-            overview = Overview(agent, troubles or Troubles(), release)
-            revoke = agent.host.waiting.revoke
-            admin = Admin(accounts, config.host, agent.enrol, revoke, overview.answer)
+            overview = Overview(agent, troubles or Troubles(), dropped)
+            admin = Admin(accounts, config.host, agent.enrol, agent.revoked, overview.answer)
             await nursery.start(admin.serve, config.admin_socket, given.get(config.admin_socket))
             # One more than may wait, so that the one too many is told so.
             nursery.start_soon(serve_connections, listener, agent.serve_one, MAX_SIGN_ONS + 1)
             if listens_for_metrics is not None:
-                page = Metrics(agent, dropped, release).page
-                nursery.start_soon(serve_metrics, listens_for_metrics, page)
+                nursery.start_soon(serve_metrics, listens_for_metrics, Metrics(overview).page)
             relays = [str(link.address) for link in agent.host.links]
-            _log.info("agent up", host=config.host, relays=relays)
+            _log.info("agent up", host=config.host, relays=relays, sealed=accounts.store.sealed)
             task_status.started(agent)

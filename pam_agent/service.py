@@ -16,6 +16,7 @@ from daemons.supervision import ready, reloading, stopping
 from daemons.systemd import Manager
 from pam_agent.agent import Agent
 from pam_agent.config import ConfigError
+from pam_agent.resealing import StoreKeys
 from pam_agent.server import serve
 from pam_agent.settings import Config
 from pam_agent.sign_ons import Stage
@@ -30,6 +31,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 async def run(
     config: Config,
+    keys: StoreKeys,
     reread: Callable[[], Config],
     manager: Manager,
     given: Mapping[Path, socket],
@@ -45,6 +47,7 @@ async def run(
                 partial(
                     serve,
                     config,
+                    keys,
                     given=given,
                     troubles=book.troubles,
                     dropped=lambda: book.dropped,

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import trio
 
-from pam_agent.schema import FILE_NAME, StoreError, explain, open_store
+from pam_agent.resealing import StoreKeys
+from pam_agent.schema import FILE_NAME, explain, open_store
 from pam_agent.sealing import Seal, SealBrokenError
 
 _T = TypeVar("_T")
@@ -36,14 +37,16 @@ class Store:
         self.db = db
         self._path = path
         self._inside = Transaction(db, seal)
+        self.sealed = bool(seal)
+        """Whether a thief of the file alone has no secret."""
         self._one_at_a_time = trio.CapacityLimiter(1)
 
     @staticmethod
     @asynccontextmanager
-    async def open(state: Path) -> AsyncIterator["Store"]:
+    async def open(state: Path, keys: StoreKeys) -> AsyncIterator["Store"]:
         """The store in the folder `state` (made, 0700, when missing). Raises StoreError."""
-        db = await trio.to_thread.run_sync(open_store, state)
-        store = Store(db, state / FILE_NAME, Seal())
+        db, seal = await trio.to_thread.run_sync(open_store, state, keys)
+        store = Store(db, state / FILE_NAME, seal)
         try:
             yield store
         finally:
@@ -71,12 +74,7 @@ class Store:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
-        except SealBrokenError as error:
-            raise StoreError(
-                f"{self._path}: {error} does not open: the file was changed by somebody, or is"
-                " damaged: move it away, enrol anew"
-            ) from error
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, SealBrokenError) as error:
             raise explain(self._path, error) from error
         if overwrite:
             # The write-ahead log still has the old pages: move it into the file, and empty it. When

@@ -40,10 +40,12 @@ CREATE TABLE identity (
     link BLOB NOT NULL CHECK (length(link) {_KEY}),
     shard INTEGER NOT NULL CHECK (shard BETWEEN 0 AND 255)
 ) STRICT;
--- One row when the secrets are sealed: nothing at all, sealed, by which the key is recognised.
+-- One row when the secrets are sealed: nothing at all, sealed, by which the key is recognised, and
+-- whether what was there before is in no page of the file any more.
 CREATE TABLE sealing (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    proof BLOB NOT NULL CHECK (length(proof) = {OVERHEAD})
+    proof BLOB NOT NULL CHECK (length(proof) = {OVERHEAD}),
+    overwritten INTEGER NOT NULL DEFAULT 0 CHECK (overwritten IN (0, 1))
 ) STRICT;
 CREATE TABLE account (
     name TEXT PRIMARY KEY,

@@ -20,7 +20,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def make(state: Path) -> Path:
-    open_store(state).close()
+    open_store(state)[0].close()
     return state / FILE_NAME
 
 
@@ -33,7 +33,7 @@ def refusal(state: Path) -> str:
 def test_folder_and_file_are_private(state: Path) -> None:
     old = os.umask(0)
     try:
-        db = open_store(state)
+        db, _ = open_store(state)
         db.execute("CREATE TABLE scratch (x)")
     finally:
         os.umask(old)
@@ -44,7 +44,7 @@ def test_folder_and_file_are_private(state: Path) -> None:
 
 
 def test_a_commit_is_on_the_disk_before_it_returns(state: Path) -> None:
-    db = open_store(state)
+    db, _ = open_store(state)
     assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert db.execute("PRAGMA synchronous").fetchone()[0] == 3  # EXTRA
     assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
@@ -57,7 +57,7 @@ def test_a_commit_is_on_the_disk_before_it_returns(state: Path) -> None:
 def test_a_commit_is_synced(state: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from pam_agent.schema import open_store\n"
-        "db = open_store(Path(sys.argv[1])); print('START', flush=True)\n"
+        "db, _ = open_store(Path(sys.argv[1])); print('START', flush=True)\n"
         "for n in range(3): db.execute('UPDATE identity SET shard = ?', (n,))\n"
         "print('END', flush=True)\n"
     )
@@ -77,7 +77,7 @@ def test_a_commit_is_synced(state: Path) -> None:
 def test_keys_are_drawn_once_per_host(tmp_path: Path) -> None:
     rows = []
     for folder in ("one", "one", "two"):
-        db = open_store(tmp_path / folder)
+        db, _ = open_store(tmp_path / folder)
         rows.append(tuple(db.execute("SELECT static, link, shard FROM identity").fetchone()))
         db.close()
     assert rows[0] == rows[1]
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_a_second_agent_is_refused(state: Path) -> None:
-    db = open_store(state)
+    db, _ = open_store(state)
     assert "another process has it open" in refusal(state)
     db.close()
     make(state)

@@ -229,3 +229,26 @@ def test_nothing_of_the_manager_is_left_for_children() -> None:
         [sys.executable, "-c", code], env=os.environ | {"NOTIFY_SOCKET": "/n"}, check=False
     )
     assert done.returncode == 1
+
+
+async def test_the_store_is_sealed_under_the_managers_credential(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "bartizan-store.key").write_bytes(b"\x5a" * 32)
+    file = write(tmp_path / "agent.toml")
+    environment = [f"CREDENTIALS_DIRECTORY={credentials}"]
+    async with supervised(file, environment=environment) as (running, _):
+        assert (await running.logged("agent up"))["sealed"] is True
+        running.process.terminate()
+        assert await running.process.wait() == 0
+    without = await trio.run_process(
+        [AGENT, "serve", "--config", str(file)], capture_stderr=True, check=False
+    )
+    assert without.returncode == 3
+    assert b"sealed, and there is no key: is the credential bartizan-store.key" in without.stderr
+    assert b"Traceback" not in without.stderr
+    short = ["env", *environment, AGENT, "serve", "--config", str(file)]
+    (credentials / "bartizan-store.key").write_bytes(b"\x5a" * 31)
+    refused = await trio.run_process(short, capture_stderr=True, check=False)
+    assert refused.returncode == 3
+    assert b"found 31 bytes, expected 32" in refused.stderr

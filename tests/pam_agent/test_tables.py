@@ -104,7 +104,7 @@ async def test_a_file_of_version_1_keeps_all_it_has(state: Path) -> None:
 
 def test_a_file_that_was_migrated_is_like_a_new_one(state: Path, tmp_path: Path) -> None:
     def schema(folder: Path) -> list[tuple[str, ...]]:
-        db = open_store(folder)
+        db, _ = open_store(folder)
         db.row_factory = None
         found = db.execute(
             "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
@@ -124,7 +124,7 @@ def test_what_fails_leaves_the_old_version(state: Path, monkeypatch: pytest.Monk
         open_store(state)
     assert (state / FILE_NAME).read_bytes() == before
     monkeypatch.undo()
-    open_store(state).close()
+    open_store(state)[0].close()
 
 
 KILLED = """
@@ -141,7 +141,7 @@ class Killing(sqlite3.Connection):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().execute(*arguments)
 sqlite3.connect = lambda *a, **k: connect(*a, factory=Killing, **k)
-schema.open_store(Path(sys.argv[1])).close()
+schema.open_store(Path(sys.argv[1]))[0].close()
 """
 
 

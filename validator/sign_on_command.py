@@ -8,7 +8,6 @@ from typing import Final
 import click
 
 from protocol.keys import Mode
-from protocol.passcode import MistypedError, parse
 from protocol.signon_messages import Context, UserVerification, Verdict
 from validator import screen
 from validator.attempt import TimelineLog, attempt
@@ -18,6 +17,7 @@ from validator.keypress import Special
 from validator.keystore import KeyStore
 from validator.layout import Line, Tone, paragraph
 from validator.outcomes import EXIT_CODES, Outcome
+from validator.passcode_input import read_passcode
 from validator.pick import picked
 from validator.record import Record, State
 from validator.terminal import Terminal
@@ -75,7 +75,7 @@ def carry_out(
     """
     if record.state is State.DISABLED:
         return _end(Ending(Outcome.DISABLED, record.host, record.user), terminal)
-    passcode = _passcode(request.passcode, record, terminal)
+    passcode = read_passcode(request.passcode, record, terminal)
 
     def waiting() -> None:
         text = f"Another sign-on at {record.host} is under way on this device: waiting for it, "
@@ -102,23 +102,6 @@ def carry_out(
 def _end(ending: Ending, terminal: Terminal) -> int:
     terminal.show(ending_lines(ending, terminal.width))
     return EXIT_CODES[ending.outcome]
-
-
-def _passcode(typed: str, record: Record, terminal: Terminal) -> str:
-    """The 8 digits; asks again after a typing error, which is found before anything is sent."""
-    while True:
-        if not typed:
-            if not terminal.interactive:
-                raise click.UsageError("give the passcode that the host shows")
-            question = paragraph(f"Passcode that {record.host} shows", terminal.width)
-            typed = click.prompt(" ".join(line.text for line in question))
-        try:
-            return parse(typed)
-        except MistypedError as error:
-            if not terminal.interactive:
-                raise click.UsageError(f"mistyped: {error}. Nothing was sent.") from None
-            terminal.show([Line(f"Mistyped: {error}.", Tone.WARNING)])
-            typed = ""
 
 
 def _decider(

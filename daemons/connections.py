@@ -12,7 +12,8 @@ import trio
 ACCEPT_PAUSE: Final = 0.1
 """Seconds of rest when the system has no descriptor or memory for another connection."""
 
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+"""The errors that say so."""
 
 
 async def serve_connections(
@@ -41,6 +42,6 @@ async def _accept(listener: trio.SocketListener) -> trio.SocketStream:
         try:
             return await listener.accept()
         except OSError as error:
-            if error.errno not in _EXHAUSTED:
+            if error.errno not in EXHAUSTED:
                 raise
         await trio.sleep(ACCEPT_PAUSE)

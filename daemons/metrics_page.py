@@ -18,7 +18,7 @@ import trio
 from daemons.connections import serve_connections
 from daemons.exposition import CONTENT_TYPE
 from daemons.unix_listener import ListenError, unix_listener
-from protocol.address import TcpAddress, UnixAddress
+from protocol.address import TcpAddress, UnixAddress, written
 
 MODE: Final = 0o660
 """Of a Unix socket: its group may read the figures."""
@@ -51,7 +51,7 @@ async def metrics_listener(
                 (tcp,) = await trio.open_tcp_listeners(port, host=host)
             except OSError as error:
                 reason = error.strerror or str(error)
-                raise ListenError(f"metrics.listen: tcp:{address}: {reason}") from None
+                raise ListenError(f"metrics.listen: {written(address)}: {reason}") from None
             async with tcp:
                 yield tcp
 

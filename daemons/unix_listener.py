@@ -52,7 +52,8 @@ async def unix_listener(
 
 
 def _listen(path: Path, mode: int) -> tuple[socket.socket, tuple[int, int]]:
-    _remove_stale(path)
+    if taken := clear(path):
+        raise ListenError(f"{path}: {taken}")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Linux takes the mode for the name from the descriptor, less the umask.
@@ -67,24 +68,25 @@ def _listen(path: Path, mode: int) -> tuple[socket.socket, tuple[int, int]]:
     return listening, (status.st_dev, status.st_ino)
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove the name that a dead daemon left behind; refuse when somebody listens on it."""
+def clear(path: Path) -> str:
+    """Remove the name that a dead daemon left behind. Why there is still one; empty if there is
+    none. Raises OSError."""
     try:
         status = path.lstat()
     except FileNotFoundError:
-        return
+        return ""
     if not stat.S_ISSOCK(status.st_mode):
-        raise ListenError(f"{path}: exists and is no socket: move it away")
+        return "exists and is no socket: move it away"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-            return
+            return ""
         except BlockingIOError:  # its backlog is full: somebody is there
             pass
-    raise ListenError(f"{path}: somebody listens there already")
+    return "somebody listens there already"
 
 
 def _remove(path: Path, identity: tuple[int, int]) -> None:

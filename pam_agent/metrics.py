@@ -5,13 +5,12 @@ make grow. No user, no host, no address of anybody.
 """
 
 import contextlib
-from collections.abc import Callable
 from typing import Final
 
 from daemons.exposition import Family, counter, exposition, gauge
-from pam_agent.agent import Agent
 from pam_agent.explanations import ENROLMENTS
 from pam_agent.outcomes import SignOnEnd
+from pam_agent.overview import Overview
 from pam_agent.schema import StoreError
 from pam_agent.sign_ons import Kind, Stage
 from pam_agent.store_figures import StoreFigures
@@ -22,12 +21,9 @@ _PREFIX: Final = "bartizan_agent"
 class Metrics:
     """Of one agent, since it started."""
 
-    def __init__(self, agent: Agent, dropped: Callable[[], int], version: str) -> None:
-        """`dropped` gives the log's lost lines."""
-        self._agent: Final = agent
-        self._dropped: Final = dropped
-        self._version: Final = version
-        self._began: Final = agent.host.wall_clock()
+    def __init__(self, overview: Overview) -> None:
+        self._overview: Final = overview
+        self._agent: Final = overview.agent
 
     async def page(self) -> bytes:
         figures = None
@@ -36,10 +32,13 @@ class Metrics:
         return exposition([*self._itself(), *self._sign_ons(), *self._relays(), *_store(figures)])
 
     def _itself(self) -> list[Family]:
+        overview = self._overview
         refused = float(bool(self._agent.refused))
         return [
-            gauge(f"{_PREFIX}_info", "The program's version.", [({"version": self._version}, 1)]),
-            gauge(f"{_PREFIX}_start_time_seconds", "When it started.", [({}, self._began)]),
+            gauge(
+                f"{_PREFIX}_info", "The program's version.", [({"version": overview.version}, 1)]
+            ),
+            gauge(f"{_PREFIX}_start_time_seconds", "When it started.", [({}, overview.began)]),
             gauge(
                 f"{_PREFIX}_configuration_refused",
                 "Whether the last new configuration was refused.",
@@ -48,7 +47,7 @@ class Metrics:
             counter(
                 f"{_PREFIX}_log_dropped_total",
                 "Lines of the log that nobody took.",
-                [({}, self._dropped())],
+                [({}, overview.dropped())],
             ),
         ]
 

@@ -1,5 +1,7 @@
 """shell. What a running agent says of itself: to `status`, to `why`."""
 
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Final
 
 from daemons.troubles import Troubles
@@ -14,35 +16,37 @@ from pam_agent.store_figures import StoreFigures
 class Overview:
     """Of one agent, since it started."""
 
-    def __init__(self, agent: Agent, troubles: Troubles, version: str) -> None:
-        self._agent: Final = agent
-        self._troubles: Final = troubles
-        self._version: Final = version
-        self._began: Final = agent.host.wall_clock()
+    def __init__(self, agent: Agent, troubles: Troubles, dropped: Callable[[], int]) -> None:
+        """`troubles` are the log's, `dropped` gives its lost lines."""
+        self.agent: Final = agent
+        self.troubles: Final = troubles
+        self.dropped: Final = dropped
+        self.version: Final = version("bartizan")
+        self.began: Final = agent.host.wall_clock()
 
     async def answer(self, request: ShowStatus | Why) -> list[Reply]:
         if isinstance(request, Why):
             return [self._why(request.sign_on_id)]
-        relays = [self._relay(link) for link in self._agent.host.links]
-        return [await self._status(), *relays, *self._troubles]
+        relays = [self._relay(link) for link in self.agent.host.links]
+        return [await self._status(), *relays, *self.troubles]
 
     def _why(self, sign_on_id: str) -> Reply:
-        host = self._agent.host
+        host = self.agent.host
         now = host.clock()
         story = host.sign_ons.find(sign_on_id, now)
-        return story or Unknown(self._began, host.sign_ons.remembered(now))
+        return story or Unknown(self.began, host.sign_ons.remembered(now))
 
     async def _status(self) -> Status:
-        agent, host = self._agent, self._agent.host
+        agent, host = self.agent, self.agent.host
         figures, trouble = StoreFigures(), ""
         try:
             figures = await host.accounts.figures()
         except StoreError as error:
             trouble = str(error)
         return Status(
-            version=self._version,
+            version=self.version,
             host=host.label,
-            began=self._began,
+            began=self.began,
             queueing=host.sign_ons.at(Stage.QUEUEING),
             waiting=host.sign_ons.at(Stage.WAITING),
             running=host.sign_ons.at(Stage.RUNNING),
@@ -62,7 +66,7 @@ class Overview:
         )
 
     def _relay(self, link: RelayLink) -> RelayStatus:
-        host = self._agent.host
+        host = self.agent.host
         since = host.wall_clock() - (host.clock() - link.since)
         up = link.protocol.up
         return RelayStatus(str(link.address), up, since, link.requests, link.losses, link.trouble)

@@ -80,6 +80,16 @@ def _relay(relay: RelayStatus, now: float) -> str:
     return f"relay       {relay.address}  up for {for_how_long}, {relay.requests} requests{lost}"
 
 
+def why_lines(sign_on_id: str, replies: Sequence[Reply]) -> Iterator[str]:
+    """What is known of one sign-on or enrolment."""
+    for reply in replies:
+        match reply:
+            case Story():
+                yield from story_lines(reply)
+            case Unknown():
+                yield from unknown_lines(sign_on_id, reply)
+
+
 def story_lines(story: Story) -> Iterator[str]:
     """What happened to one sign-on or enrolment."""
     known = _explanation(story)

@@ -15,7 +15,7 @@ from pam_agent.methods import Method
 from pam_agent.offer_display import qr_lines, typed_lines
 from pam_agent.service_policy import Secret, ServicePolicy
 from pam_agent.settings import Config
-from protocol.address import UnixAddress
+from protocol.address import written
 from protocol.text import clean
 
 FAILURES: Final = {
@@ -86,8 +86,7 @@ def config_summary(config: Config) -> Iterator[str]:
     yield f"  socket  {config.socket}"
     for relay in config.relays:
         validators = ", ".join(str(each) for each in relay.validators)
-        link = relay.link if isinstance(relay.link, UnixAddress) else f"tcp:{relay.link}"
-        yield f"  relay   {link}, devices reach it at {validators}"
+        yield f"  relay   {written(relay.link)}, devices reach it at {validators}"
     for name, policy in config.services.items():
         yield f"  service {name}: {', '.join(_service(policy))}"
 

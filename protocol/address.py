@@ -45,6 +45,11 @@ def parse_tcp(text: str) -> TcpAddress:
     return TcpAddress(host, number)
 
 
+def written(address: TcpAddress | UnixAddress) -> str:
+    """As `parse` takes it."""
+    return f"tcp:{address}" if isinstance(address, TcpAddress) else str(address)
+
+
 def parse(text: str) -> TcpAddress | UnixAddress:
     """`tcp:host:port` or `unix:/path`. Raises AddressError."""
     scheme, _, rest = text.partition(":")

@@ -47,9 +47,9 @@ def socket_number(descriptor: int) -> int:
     return os.fstat(descriptor).st_ino
 
 
-def listener_name(listener: Listener) -> str:
+def listener_name(listening: socket.socket) -> str:
     """In the manager's store."""
-    return f"{KEPT_LISTENER}{socket_number(listener.socket.fileno())}"
+    return f"{KEPT_LISTENER}{socket_number(listening.fileno())}"
 
 
 def given(told: Supervision) -> Given:

@@ -1,7 +1,6 @@
 """edge. `bartizan-relay`: the command line."""
 
 import gc
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,12 +11,10 @@ import trio
 
 from daemons import logs, systemd
 from daemons.descriptor_store import DescriptorStore
-from daemons.supervision import SupervisionError
 from protocol.agent_auth import public_bytes
-from relay import activation, budget, commands, config, descriptors, keys, service
+from relay import activation, budget, config, descriptors, keys, service
+from relay.commands import COMMANDS, config_option, errors
 from relay.message_ids import JOURNAL_FORM
-
-EXIT_CONFIG: Final = 2
 
 YOUNG: Final = 20_000
 """Objects until the garbage collector looks at them. A sign-on leaves no cycle behind, so all that
@@ -30,26 +27,15 @@ def main() -> None:
     """The blind relay between agents and validators."""
 
 
-_config_option = click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Configuration file. Default: {config.DEFAULT_FILE} if it exists, else built in.",
-)
-
-
 @main.command()
-@_config_option
+@config_option
 def serve(file: Path | None) -> None:
     """Relay until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
-    try:
+    with errors():
         told = systemd.take()
         plan = config.plan(config.load(file))
         found = activation.given(told)
         listeners = activation.open_listeners(plan, found)
-    except (config.ConfigError, SupervisionError) as error:
-        click.echo(f"bartizan-relay: {error}", err=True)
-        sys.exit(EXIT_CONFIG)
     book = logs.configure(plan.log, JOURNAL_FORM)
     plan = _fitted(plan)
     gc.freeze()  # what is there now stays
@@ -84,14 +70,11 @@ def _fitted(plan: config.Plan) -> config.Plan:
 
 
 @main.command("check-config")
-@_config_option
+@config_option
 def check_config(file: Path | None) -> None:
     """Say what is wrong with the configuration and the files it names. Opens no socket."""
-    try:
+    with errors():
         plan = config.plan(config.load(file))
-    except config.ConfigError as error:
-        click.echo(f"bartizan-relay: {error}", err=True)
-        sys.exit(EXIT_CONFIG)
     for listener in plan.listeners:
         who = "validators" if listener.trusted is None else "agents"
         click.echo(f"{who}: {listener.address}")
@@ -102,11 +85,8 @@ def check_config(file: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def generate_key(file: Path) -> None:
     """Write a new private link key to FILE, and print the public one for agents' configurations."""
-    try:
+    with errors():
         key = keys.create_private_key(file)
-    except keys.KeyFileError as error:
-        click.echo(f"bartizan-relay: {error}", err=True)
-        sys.exit(EXIT_CONFIG)
     click.echo(keys.encode_key(public_bytes(key)))
 
 
@@ -114,13 +94,10 @@ def generate_key(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def public_key(file: Path) -> None:
     """Print the public half of the private link key in FILE."""
-    try:
+    with errors():
         key = keys.load_private_key(file)
-    except keys.KeyFileError as error:
-        click.echo(f"bartizan-relay: {error}", err=True)
-        sys.exit(EXIT_CONFIG)
     click.echo(keys.encode_key(public_bytes(key)))
 
 
-for _command in commands.COMMANDS:
+for _command in COMMANDS:
     main.add_command(_command)

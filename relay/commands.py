@@ -6,22 +6,29 @@ well (`status`: draining, or no agent attached); 2 the configuration or the comm
 """
 
 import contextlib
-import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
-from daemons.lines import SHORT_ID, encode_line
+from daemons.admin_client import UnreachableError, ask_daemon
+from daemons.command_line import (
+    EXIT_NOT_DONE,
+    fail,
+    failing,
+    json_option,
+    show,
+    sign_on_id_argument,
+)
 from daemons.report import span
-from protocol.address import AddressError, TcpAddress, UnixAddress, parse
+from daemons.supervision import SupervisionError
+from protocol.address import AddressError, TcpAddress, UnixAddress, parse, written
 from protocol.agent_auth import public_bytes
 from relay import agents_file, config
 from relay.admin_wire import (
@@ -44,9 +51,8 @@ from relay.probe import Probe, ProbeError
 from relay.report import is_well, status_lines, story_lines
 from relay.top import watch
 
-EXIT_NOT_DONE: Final = 1
+PROGRAM: Final = "bartizan-relay"
 EXIT_CONFIG: Final = 2
-EXIT_UNREACHABLE: Final = 4
 
 config_option = click.option(
     "--config",
@@ -56,23 +62,14 @@ config_option = click.option(
 )
 
 
-@contextmanager
-def errors() -> Iterator[None]:
+_CODES: Final[Mapping[type[Exception], int]] = dict.fromkeys(
+    (config.ConfigError, KeyFileError, SupervisionError), EXIT_CONFIG
+)
+
+
+def errors() -> AbstractContextManager[None]:
     """What can go wrong, as lines on standard error and an exit code."""
-    try:
-        yield
-    except (config.ConfigError, KeyFileError) as error:
-        fail(str(error), EXIT_CONFIG)
-    except UnreachableError as error:
-        fail(str(error), EXIT_UNREACHABLE)
-    except RefusedError as error:
-        fail(str(error), EXIT_NOT_DONE)
-
-
-def fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
-        click.echo(f"bartizan-relay: {line}", err=True)
-    sys.exit(code)
+    return failing(PROGRAM, _CODES)
 
 
 def ask(file: Path | None, request: Request, patience: float | None = 30.0) -> Iterator[Reply]:
@@ -82,43 +79,26 @@ def ask(file: Path | None, request: Request, patience: float | None = 30.0) -> I
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One object a line, for programs.")
+@json_option
 @config_option
 def status(as_json: bool, file: Path | None) -> None:
     """Show how the relay is: its requests, links, ends since it started, and whom it refuses."""
     with errors():
         replies = list(ask(file, ShowStatus()))
-    if as_json:
-        for reply in replies:
-            click.echo(encode_line(reply), nl=False)
-    else:
-        for row in status_lines(replies, time.time()):
-            click.echo(row)
+    show(replies, status_lines(replies, time.time()), as_json=as_json)
     if not is_well(replies):
         sys.exit(EXIT_NOT_DONE)
 
 
-def _short_id(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """SIGN-ON-ID as logs have it."""
-    if not re.match(SHORT_ID, value.strip().lower()):
-        raise click.BadParameter("expected 13 letters and digits, as on the terminal or in a log")
-    return value.strip().lower()
-
-
 @click.command()
-@click.argument("sign_on_id", metavar="SIGN-ON-ID", callback=_short_id)
-@click.option("--json", "as_json", is_flag=True, help="One object a line, for programs.")
+@sign_on_id_argument
+@json_option
 @config_option
 def why(sign_on_id: str, as_json: bool, file: Path | None) -> None:
     """Tell what happened to a sign-on at this relay, and what the agent may say of it."""
     with errors():
         replies = list(ask(file, Why(sign_on_id)))
-    if as_json:
-        for reply in replies:
-            click.echo(encode_line(reply), nl=False)
-    else:
-        for row in story_lines(sign_on_id, replies):
-            click.echo(row)
+    show(replies, story_lines(sign_on_id, replies), as_json=as_json)
     if any(isinstance(reply, Unknown) for reply in replies):
         sys.exit(EXIT_NOT_DONE)
 
@@ -169,7 +149,9 @@ def _of(who: str, listening: list[Listening]) -> list[str]:
     """Addresses that can be connected to without a proxy."""
     found = [each.address for each in listening if each.who == who]
     if not found:
-        fail(f"every listener for {who} is behind a proxy: say --{who} ADDRESS", EXIT_CONFIG)
+        fail(
+            PROGRAM, f"every listener for {who} is behind a proxy: say --{who} ADDRESS", EXIT_CONFIG
+        )
     return found
 
 
@@ -186,12 +168,12 @@ def _ways(
                 raise AddressError("expected tcp:host:port")  # noqa: TRY301
             ways.append((parse(one), address))
         except AddressError as error:
-            fail(f"--agents {one} --validators {other}: {error}", EXIT_CONFIG)
+            fail(PROGRAM, f"--agents {one} --validators {other}: {error}", EXIT_CONFIG)
     return ways
 
 
 def _probed(way: Probe) -> bool:
-    through = f"agents {_shown(way.agents)}, validators {_shown(way.validators)}"
+    through = f"agents {written(way.agents)}, validators {written(way.validators)}"
     try:
         trio.run(way.run)
     except ProbeError as error:
@@ -200,10 +182,6 @@ def _probed(way: Probe) -> bool:
     took = ", ".join(f"{step} {1000 * seconds:.1f}" for step, seconds in way.steps.items())
     click.echo(f"ok      {through}: {took} ms")
     return True
-
-
-def _shown(address: TcpAddress | UnixAddress) -> str:
-    return f"tcp:{address}" if isinstance(address, TcpAddress) else str(address)
 
 
 @click.group()

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import socket
-import stat
+from pathlib import Path
 from typing import Final
 
+from daemons.unix_listener import clear
 from protocol.address import TcpAddress, UnixAddress
 from relay.socket_options import SocketOptions
 
@@ -103,7 +104,7 @@ def _open_unix(path: str, backlog: int) -> socket.socket:
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(os.path.dirname(path), DIRECTORY_MODE)
-        _remove_stale(path)
+        clear(Path(path))  # what is still there makes bind fail
         sock.setblocking(False)
         sock.bind(path)
         os.chmod(path, SOCKET_MODE)
@@ -112,21 +113,6 @@ def _open_unix(path: str, backlog: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more; anything else stays and makes bind fail."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.setblocking(False)  # a full backlog is no reason to wait: somebody listens
-            try:
-                probe.connect(path)
-            except BlockingIOError:
-                return
-            except ConnectionRefusedError:
-                os.unlink(path)
 
 
 def address_of(sock: socket.socket) -> TcpAddress | UnixAddress:

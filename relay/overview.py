@@ -7,7 +7,7 @@ from typing import Final
 import trio
 
 from daemons.logs import Book
-from protocol.address import TcpAddress
+from protocol.address import written
 from protocol.sign_on_id import display
 from relay import admin_wire
 from relay.admin_wire import AgentLine, Listening, Penalty, Reply, Status, Unknown, Waiting, Why
@@ -15,7 +15,6 @@ from relay.listeners import address_of
 from relay.records import RequestEnded
 from relay.server import Relay
 from relay.standing import AgentFigures, Sources, agent_figures, figures, strangers_ended
-from relay.switch import Listener
 
 MAX_PENALTIES: Final = 16
 """Networks named, those with the most sources under penalty: what fits on a screen."""
@@ -69,8 +68,13 @@ class Overview:
 
     def listening(self) -> list[Reply]:
         return [
-            Listening("validators" if x.trusted is None else "agents", _text(x), bool(x.proxies))
-            for x in self.relay.listeners
+            Listening(
+                "validators" if each.trusted is None else "agents",
+                # The port filled in where 0 was asked for.
+                written(address_of(each.socket)),
+                bool(each.proxies),
+            )
+            for each in self.relay.listeners
         ]
 
     @property
@@ -110,12 +114,6 @@ class Overview:
             await trio.lowlevel.checkpoint()
         tally = self.relay.tally
         return found or [Unknown(self.began, tally.remembered, tally.forgotten)]
-
-
-def _text(listener: Listener) -> str:
-    """As a configuration has it, the port filled in where 0 was asked for."""
-    address = address_of(listener.socket)
-    return f"tcp:{address}" if isinstance(address, TcpAddress) else str(address)
 
 
 def _ended(record: RequestEnded) -> admin_wire.Ended:

@@ -28,8 +28,7 @@ class Peer:
     @property
     def network(self) -> bytes:
         """What one party may well have: a /24 (3 bytes), or a /48 of IPv6 (6 bytes)."""
-        packed = self.packed
-        return packed[:3] if len(packed) == _IPV4_LENGTH else packed[:6]
+        return network_of(self.packed)
 
     @property
     def text(self) -> str:
@@ -48,6 +47,11 @@ class Peer:
 def source_text(peer: Peer | int) -> str:
     """For the log: a peer's network, or `uid:N` for a user of this machine."""
     return f"uid:{peer}" if isinstance(peer, int) else peer.network_text
+
+
+def network_of(packed: bytes) -> bytes:
+    """Of an address, or of a source."""
+    return packed[:3] if len(packed) == _IPV4_LENGTH else packed[:6]
 
 
 def network_text(network: bytes) -> str:

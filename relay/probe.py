@@ -6,6 +6,7 @@ sign-on is in it; to the relay it is a request like any other.
 
 import secrets
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, TypeVar
 
 import trio
@@ -156,13 +157,15 @@ class _Stream:
             if isinstance(message, Ping):
                 await self.send(Pong())
             elif isinstance(message, Refused):
-                reason = message.reason.name.lower().replace("_", " ")
-                raise ProtocolError(f"the relay refuses the request: {reason}")
+                raise ProtocolError(f"the relay refuses the request: {_words(message.reason)}")
             elif isinstance(message, Close):
-                reason = message.reason.name.lower().replace("_", " ")
-                raise ProtocolError(f"the relay closes the request: {reason}")
+                raise ProtocolError(f"the relay closes the request: {_words(message.reason)}")
             elif not isinstance(message, Drain):
                 raise ProtocolError(f"{type(message).__name__} instead of {kind.__name__}")
+
+
+def _words(reason: Enum) -> str:
+    return reason.name.lower().replace("_", " ")
 
 
 async def _connect(address: TcpAddress | UnixAddress) -> trio.SocketStream:

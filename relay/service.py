@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 import structlog
@@ -24,7 +23,6 @@ from daemons.systemd import Manager
 from relay import handover
 from relay.activation import (
     KEPT_CONNECTION,
-    KEPT_LISTENER,
     KEPT_STATE,
     Given,
     close_all,
@@ -32,6 +30,7 @@ from relay.activation import (
     open_listeners,
     socket_number,
 )
+from relay.broker import Broker
 from relay.config import ConfigError, Plan
 from relay.ends import Link
 from relay.logs import reporter
@@ -80,7 +79,7 @@ async def run(
                 await informing.start(oversee, relay, book)
                 await manager.tell(ready(relay.status))
                 informing.start_soon(
-                    manager.keep_informed, partial(_status, relay), relay.switch.works
+                    manager.keep_informed, lambda: relay.status, relay.switch.works
                 )
                 async for number in signals:
                     if number != signal.SIGHUP:
@@ -101,13 +100,9 @@ async def run(
     _log.info("relay down")
 
 
-def _status(relay: Relay) -> str:
-    return relay.status
-
-
 def _outdated(found: Given) -> list[str]:
     """Names of what is in the manager's store and is not to be there any longer."""
-    names = [f"{KEPT_LISTENER}{socket_number(x.fileno())}" for x in found.listeners]
+    names = [listener_name(each) for each in found.listeners]
     return [*names, KEPT_STATE, KEPT_CONNECTION] if found.connections or found.state else names
 
 
@@ -116,7 +111,7 @@ async def _keep(listeners: list[Listener], there: set[int], store: DescriptorSto
     somebody accepts again."""
     new = [x for x in listeners if socket_number(x.socket.fileno()) not in there]
     there.update(socket_number(x.socket.fileno()) for x in new)
-    await store.keep([(listener_name(x), [x.socket.fileno()]) for x in new])
+    await store.keep([(listener_name(x.socket), [x.socket.fileno()]) for x in new])
 
 
 def _shift() -> float:
@@ -156,13 +151,17 @@ def _take_over(relay: Relay, found: Given) -> None:
     relay.switch.adopt_limits()
     plan = relay.plan
     broker.adopt(plan.limits, plan.key, plan.agents, plan.trusted, now)
-    _log.info(
-        "relay taken over",
-        links=len(broker.links),
-        requests=len(broker.requests),
-        transactions=len(broker.transactions),
-        validators=broker.door.incomplete + broker.door.held,
-    )
+    _log.info("relay taken over", **_passed_on(broker))
+
+
+def _passed_on(broker: Broker) -> dict[str, int]:
+    """What goes from one process to the next, for the log."""
+    return {
+        "links": len(broker.links),
+        "requests": len(broker.requests),
+        "transactions": len(broker.transactions),
+        "validators": broker.door.incomplete + broker.door.held,
+    }
 
 
 def _cut(found: Given) -> None:
@@ -190,13 +189,7 @@ async def _hand_over(relay: Relay, store: DescriptorStore) -> None:
         # The state first: what does not get into the store after it has ended, then.
         kept = [(KEPT_STATE, [state]), (KEPT_CONNECTION, list(descriptors.values()))]
         if await store.keep(kept):
-            _log.info(
-                "relay handed over",
-                links=len(broker.links),
-                requests=len(broker.requests),
-                transactions=len(broker.transactions),
-                validators=broker.door.incomplete + broker.door.held,
-            )
+            _log.info("relay handed over", **_passed_on(broker))
 
 
 def _strangers(relay: Relay, room: int) -> int:
@@ -222,7 +215,7 @@ async def _reload(
         _log.error("configuration refused", reason=reason, advice="it stays as it was")
         return
     gone = [each for each in relay.listeners if each.socket in ours.listeners]
-    names = [listener_name(each) for each in gone]
+    names = [listener_name(each.socket) for each in gone]
     old = {key: getattr(relay.plan, key) for key in NEED_A_RESTART}
     later = [key for key in NEED_A_RESTART if getattr(plan, key) != old[key]]
     relay.plan, relay.listeners = replace(plan, **old), listeners

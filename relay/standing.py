@@ -13,13 +13,11 @@ from msgspec import Struct
 from relay.broker import Broker
 from relay.ends import Link, LinkState
 from relay.outcomes import LinkOutcome, ValidatorOutcome
-from relay.peers import network_text
+from relay.peers import network_of, network_text
 from relay.tally import Tally
 
 PORTION: Final = 2048
 """Accounts looked at in one go: below a millisecond."""
-
-_IPV4_LENGTH: Final = 4
 
 
 class Figures(Struct, frozen=True):
@@ -107,7 +105,7 @@ class Sources:
                 account = admission.sources.find(key)
                 if account is not None and account.refuses(now):
                     self.refused += 1
-                    self.by_network[network_text(_network(key))] += 1
+                    self.by_network[network_text(network_of(key))] += 1
                 if not place % PORTION:
                     yield
             for place, key in enumerate(admission.networks.known(), start=1):
@@ -115,8 +113,3 @@ class Sources:
                 self.networks += account is not None and account.refuses(now)
                 if not place % PORTION:
                     yield
-
-
-def _network(source: bytes) -> bytes:
-    """Of a source, which is an IPv4 address or a /64: peers.Peer."""
-    return source[:3] if len(source) == _IPV4_LENGTH else source[:6]

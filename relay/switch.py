@@ -6,7 +6,6 @@ into the broker, and `out` and `fate` of its ends say what to do. Sockets are cl
 and never while a batch is handled, so a descriptor's number means one connection within a batch.
 """
 
-import errno
 import select
 import socket
 import struct
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import trio
 
+from daemons.connections import ACCEPT_PAUSE, EXHAUSTED
 from protocol.address import TcpAddress, UnixAddress
 from relay.broker import Broker
 from relay.ends import Fate, Link, Validator
@@ -40,9 +40,6 @@ Python's own allocator still serves so little. What is longer takes several read
 LINK_READ: Final = 16384
 """One agent's burst holds up the others for no longer than it takes to handle so many bytes."""
 
-ACCEPT_PAUSE: Final = 0.1
-"""Seconds without accepting when the process has no descriptor left: no busy loop."""
-
 _packed: Final = socket.inet_pton
 _STREAM: Final = int(socket.SOCK_STREAM)
 _UNIX: Final = int(socket.AF_UNIX)
@@ -53,7 +50,6 @@ _LEFT: Final = select.EPOLLRDHUP
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 _PEER_CREDENTIALS: Final = struct.Struct("3i")
-_NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Listener:
@@ -247,7 +243,7 @@ class Switch:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _NO_DESCRIPTOR:
+                if error.errno in EXHAUSTED:
                     self._starve(now)
                     return
                 continue  # the peer is gone again, or its network is: accept(2), Error handling

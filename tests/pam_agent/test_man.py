@@ -9,8 +9,10 @@ import click
 import msgspec
 import pytest
 
+from daemons.command_line import EXIT_NOT_DONE, EXIT_UNREACHABLE
 from daemons.log_settings import Log
 from pam_agent import admin_wire, cli, config, config_file
+from pam_agent.command_line import EXIT_BAD_SETUP
 from pam_agent.policy import Timers
 
 PAGE = Path(__file__).parents[2] / "docs" / "man" / "bartizan-agent.8"
@@ -51,7 +53,7 @@ def test_its_numbers_are_the_programs() -> None:
     for field in msgspec.structs.fields(Timers):
         (bounds,) = field.type.__metadata__
         assert re.search(rf"{bounds.ge:g} to {bounds.le:g},[^.]*default {field.default:g}\.", TEXT)
-    for code in (cli.EXIT_NOT_DONE, cli.EXIT_BAD_SETUP, cli.EXIT_UNREACHABLE):
+    for code in (EXIT_NOT_DONE, EXIT_BAD_SETUP, EXIT_UNREACHABLE):
         assert f".B {code}\n" in TEXT
 
 

@@ -1,15 +1,18 @@
 """The figures of a real agent, read by the official library."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families as read
 
+from daemons.troubles import Troubles
 from daemons.unix_listener import ListenError
 from pam_agent.explanations import ENROLMENTS
 from pam_agent.metrics import Metrics
 from pam_agent.outcomes import SignOnEnd
+from pam_agent.overview import Overview
 from pam_agent.sign_ons import Stage
 from protocol.address import TcpAddress, UnixAddress
 from tests.support.agent import start_agent
@@ -20,9 +23,13 @@ from tests.support.together import Together, signs_on, together
 Samples = dict[tuple[str, str], float]
 
 
+def overview(parts: Together, dropped: int = 0) -> Overview:
+    return Overview(parts.agent.agent, Troubles(), lambda: dropped)
+
+
 async def scrape(parts: Together, dropped: int = 0) -> Samples:
     """Each sample by its name and the value of its label."""
-    page = await Metrics(parts.agent.agent, lambda: dropped, "0.1").page()
+    page = await Metrics(overview(parts, dropped)).page()
     return {
         (sample.name.removeprefix("bartizan_agent_"), "".join(sample.labels.values())): sample.value
         for family in read(page.decode())
@@ -39,7 +46,7 @@ async def test_every_outcome_is_a_counter_from_the_start(tmp_path: Path) -> None
             assert found["enrolments_total", str(each)] == 0
         for stage in Stage:
             assert found["sign_ons", stage.value] == 0
-        assert found["info", "0.1"] == 1
+        assert found["info", version("bartizan")] == 1
         assert found["start_time_seconds", ""] > 1_700_000_000
         assert found["log_dropped_total", ""] == 0
         assert found["decision_seconds_bucket", "+Inf"] == 0
@@ -76,7 +83,7 @@ async def test_no_label_names_anybody(tmp_path: Path) -> None:
         async with parts.agent.call(rhost="192.0.2.7", tty="pts/9") as caller:
             await signs_on(parts, caller, await caller.passcode())
         await parts.ended("approved")
-        page = (await Metrics(parts.agent.agent, lambda: 0, "0.1").page()).decode()
+        page = (await Metrics(overview(parts)).page()).decode()
     for name in ("alice", "192.0.2.7", "pts/9", "phone", "web1"):
         assert name not in page
 

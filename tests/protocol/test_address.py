@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.address import AddressError, TcpAddress, UnixAddress, parse, parse_tcp
+from protocol.address import AddressError, TcpAddress, UnixAddress, parse, parse_tcp, written
 
 GOOD = {
     "relay.example.net:4817": TcpAddress("relay.example.net", 4817),
@@ -16,11 +16,13 @@ GOOD = {
 def test_host_and_port(text: str, address: TcpAddress) -> None:
     assert parse_tcp(text) == address
     assert parse(f"tcp:{text}") == address
+    assert parse(written(address)) == address
     assert str(address) == text
 
 
 def test_a_unix_socket() -> None:
     assert parse("unix:/run/a:b") == UnixAddress("/run/a:b")
+    assert written(UnixAddress("/run/a:b")) == "unix:/run/a:b"
     assert str(UnixAddress("/run/a:b")) == "unix:/run/a:b"
 
 

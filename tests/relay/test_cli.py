@@ -27,7 +27,8 @@ from protocol.messages import (
     RefusedReason,
 )
 from relay import keys
-from relay.cli import EXIT_CONFIG, main
+from relay.cli import main
+from relay.commands import EXIT_CONFIG
 from tests.relay.real_ends import (
     SIGN_ON_ID,
     TAG,

@@ -15,8 +15,9 @@ from typing import Final
 
 import pytest
 
+from daemons.command_line import EXIT_NOT_DONE, EXIT_UNREACHABLE
 from relay import keys
-from relay.commands import EXIT_CONFIG, EXIT_NOT_DONE, EXIT_UNREACHABLE
+from relay.commands import EXIT_CONFIG
 from tests.support.patience import PATIENCE
 from tests.support.programs import free_port
 

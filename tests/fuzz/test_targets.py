@@ -49,6 +49,7 @@ FAULTS: dict[str, tuple[object, object]] = {
     "agent_h1": ("protocol.keys.equal", yes),
     "agent_link": ("pam_agent.link.MAX_REJECTS", 99),
     "canonical": ("protocol.canonical._walk", nothing),
+    "codes": ("protocol.ticket.LOOK_AHEAD", 16),
     "data_messages": ("protocol.data_messages.MAX_FRAME", 10),
     "frames": ((FrameReader, "take"), nothing),
     "local_wire": ("pam_agent.local_wire.MAX_PAYLOAD", 0xFFFF),

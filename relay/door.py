@@ -220,7 +220,7 @@ class Door:
         return self._limits.unmatched_price if validator.tag else self._limits.silent_price
 
     def stop(self, now: float) -> None:
-        for validator in [*self._incomplete, *self._held]:
+        for validator in list(self):
             self.leave(validator, ValidatorOutcome.DRAINED, now)
 
     def _remove(self, validator: Validator) -> None:

@@ -23,7 +23,9 @@ from validator import (
     ticket_command,
 )
 from validator.attempt import TimelineLog
+from validator.erase_command import erase
 from validator.errors import BusyError, KeyStoreError
+from validator.export_command import export
 from validator.layout import Line, paragraph
 from validator.limits import LOCK_SECONDS
 from validator.options import LOG_OPTION, USER_OPTION, WAIT_OPTION, user_store
@@ -203,6 +205,7 @@ def _public(record: Record) -> dict[str, object]:
         "last_used": record.last_used or None,
         "generation": record.generation.number,
         "state": record.state.name.lower(),
+        "pin": record.under_pin,
     }
 
 
@@ -233,6 +236,10 @@ def forget(host: str, user: str | None, yes: bool) -> int:
     text = f"Forgotten: {label}. Its administrator should remove this device there too."
     terminal.show(paragraph(text, terminal.width))
     return 0
+
+
+program.add_command(erase)
+program.add_command(export)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -175,7 +175,8 @@ def remarks(end: Ending) -> list[str]:
         found.append(f"Not reached: {', '.join(end.unreachable)}.")
     if end.not_stored:
         found.append(
-            f"The next key could not be stored: {end.not_stored}. This device keeps its present "
-            "key, which still works; make room before the next sign-on."
+            f"The next key could not be stored: {end.not_stored.rstrip('.')}. Where the enrolment "
+            "is still there it keeps its present key, which still works: make room before the next "
+            "sign-on."
         )
     return found

@@ -19,9 +19,10 @@ from validator.errors import BusyError, KeyStoreError
 from validator.limits import LOCK_POLL_SECONDS
 from validator.record import MAX_RECORD, DamagedError, Record
 
-_RECORD: Final = ".enrolment"
-_LOCK: Final = ".lock"
-_TEMPORARY: Final = ".tmp"
+RECORD: Final = ".enrolment"
+LOCK: Final = ".lock"
+TEMPORARY: Final = ".tmp"
+"""How the names of an enrolment's files end, behind its id."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _SAFE: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -80,9 +81,9 @@ class KeyStore:
         records: list[Record] = []
         refused: list[KeyStoreError] = []
         for name in sorted(os.listdir(self._directory)):
-            if name.endswith(_RECORD):
+            if name.endswith(RECORD):
                 try:
-                    records.append(self._read(name.removesuffix(_RECORD)))
+                    records.append(self._read(name.removesuffix(RECORD)))
                 except KeyStoreError as error:
                     refused.append(error)
         return Listing(tuple(records), tuple(refused))
@@ -97,12 +98,12 @@ class KeyStore:
         """
         lock = self._lock(record_id, wait, waiting)
         try:
-            yield LockedRecord(self, record_id)
+            yield LockedRecord(self, record_id, lock)
         finally:
             os.close(lock)
 
     def _lock(self, record_id: str, wait: float, waiting: Callable[[], None]) -> int:
-        name = record_id + _LOCK
+        name = record_id + LOCK
         give_up = time.monotonic() + wait
         told = False
         while True:
@@ -135,7 +136,7 @@ class KeyStore:
         return os.path.samestat(os.fstat(descriptor), named)
 
     def _read(self, record_id: str) -> Record:
-        name = record_id + _RECORD
+        name = record_id + RECORD
         path = self._path / name
         try:
             descriptor = os.open(name, os.O_RDONLY | _SAFE, dir_fd=self._directory)
@@ -156,10 +157,15 @@ class KeyStore:
             raise KeyStoreError(f"{path} has the name of another record: restore its name.")
         return record
 
-    def _write(self, record: Record) -> None:
-        """Durable when it returns; whatever happens before, the old record or the new one stays."""
-        name = record.record_id + _RECORD
-        temporary = record.record_id + _TEMPORARY
+    def _write(self, record: Record, lock: int) -> None:
+        """Durable when it returns; whatever happens before, the old record or the new one stays.
+
+        Not after somebody has erased the enrolment, and the lock's file before all: to look once
+        before and once behind leaves no moment in which the record could come back.
+        """
+        self._check_lock(record, lock)
+        name = record.record_id + RECORD
+        temporary = record.record_id + TEMPORARY
         try:
             self._remove(temporary)
             descriptor = os.open(
@@ -178,14 +184,23 @@ class KeyStore:
             with suppress(OSError):
                 self._remove(temporary)
             self._fail(self._path / name, error)
+        self._check_lock(record, lock)
+
+    def _check_lock(self, record: Record, lock: int) -> None:
+        if not self._same_file(lock, record.record_id + LOCK):
+            self._forget(record.record_id)
+            raise KeyStoreError(
+                f"{self._path / (record.record_id + RECORD)} was erased meanwhile, "
+                "and nothing is stored any more."
+            )
 
     def _forget(self, record_id: str) -> None:
         try:
-            for suffix in (_RECORD, _TEMPORARY, _LOCK):
+            for suffix in (RECORD, TEMPORARY, LOCK):
                 self._remove(record_id + suffix)
             os.fsync(self._directory)
         except OSError as error:
-            self._fail(self._path / (record_id + _RECORD), error)
+            self._fail(self._path / (record_id + RECORD), error)
 
     def _remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
@@ -216,15 +231,16 @@ class KeyStore:
 class LockedRecord:
     """An enrolment whose lock this process holds."""
 
-    def __init__(self, store: KeyStore, record_id: str) -> None:
+    def __init__(self, store: KeyStore, record_id: str, lock: int) -> None:
         self._store = store
         self._record_id = record_id
+        self._lock = lock
 
     def read(self) -> Record:
         return self._store._read(self._record_id)
 
     def write(self, record: Record) -> None:
-        self._store._write(record)
+        self._store._write(record, self._lock)
 
     def forget(self) -> None:
         """Remove all files of the enrolment."""

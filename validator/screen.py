@@ -59,6 +59,7 @@ def context_lines(context: Context, record: Record, view: View) -> list[Line]:
         *paragraph(f"{what} at {record.host}", width, Tone.HEADING),
         Line(),
         *_differences(context, record, width),
+        *_alert(context, width),
         *lines,
         Line(),
         *paragraph(f"Seconds left to decide: {context.seconds_left}", width),
@@ -80,6 +81,13 @@ def _differences(context: Context, record: Record, width: int) -> list[Line]:
                 Tone.WARNING,
             )
     return [*lines, Line()] if lines else []
+
+
+def _alert(context: Context, width: int) -> list[Line]:
+    """What the owner of the device is to know, whatever this sign-on is about."""
+    if not clean(context.alert).strip():
+        return []
+    return [*paragraph(f"NOTICE of the host: {context.alert}", width, Tone.WARNING), Line()]
 
 
 def _asked_as(context: Context, width: int) -> list[Line]:
@@ -131,6 +139,7 @@ def hosts_lines(records: Sequence[Record], view: View) -> list[Line]:
             *field("Enrolled", times.moment(record.enrolled_at, view.zone), view.width),
             *field("Last used", used, view.width),
             *field("Generation", str(record.generation.number), view.width),
+            *field("PIN", "asked for" if record.under_pin else "none", view.width),
             *field("State", _STATES[record.state], view.width, _state_tone(record.state)),
         ]
     return lines

@@ -41,6 +41,7 @@ async def run(
             capture_stdout=True,
             capture_stderr=True,
             check=False,
+            start_new_session=True,  # the terminal of who runs the tests is not its own
         )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done

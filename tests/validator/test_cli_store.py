@@ -27,6 +27,7 @@ async def test_hosts(agent: DirectAgent, record: Record, home: Path, env):
             "last_used": None,
             "generation": 0,
             "state": "active",
+            "pin": False,
         }
     ]
     await run(env, "sign-on", "web1", agent.ask().passcode, "--approve")

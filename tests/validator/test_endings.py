@@ -44,6 +44,13 @@ def test_a_fake_screen_is_named_and_is_not_an_unreachable_relay():
     assert "fake" not in unreachable
 
 
+def test_a_wrong_pin_and_a_fake_screen_are_named_together():
+    said = text(ending_lines(ending(Outcome.NO_SUCH_SIGN_ON, under_pin=True), 200))
+    assert said.startswith("No such sign-on at web1, or the PIN was wrong")
+    for words in ("may be fake", "10 in a row disable this device", "number 5 on", "30 s"):
+        assert words in said
+
+
 def test_a_disabled_device_is_told_what_happened_and_what_to_do():
     said = text(ending_lines(ending(Outcome.DISABLED), 79))
     for word in ("copy", "restored", "administrator", "bartizan enroll", "nobody was let in"):

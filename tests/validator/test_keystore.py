@@ -7,7 +7,7 @@ import pytest
 
 from tests.validator.pairs import record
 from tests.validator.stores import FILE, RECORD, following, nobody_waits, read, write
-from validator import keystore
+from validator import erasure, keystore
 from validator.errors import KeyStoreError
 from validator.keystore import KeyStore, location
 
@@ -40,6 +40,33 @@ def test_forgetting_leaves_nothing(store: KeyStore, path: Path):
         locked.forget()
     assert list(path.iterdir()) == []
     assert store.listing() == keystore.Listing((), ())
+
+
+def test_what_was_erased_does_not_come_back(store: KeyStore, path: Path):
+    with store.locked(RECORD.record_id, 0, nobody_waits) as locked:
+        erasure.erase(path)
+        with pytest.raises(KeyStoreError, match="erased meanwhile"):
+            locked.write(following(RECORD))
+    assert not path.exists()
+
+
+def test_nor_when_it_is_erased_while_it_is_written(
+    store: KeyStore, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The lock's file is gone, and its directory is not, just as the record takes its place."""
+    replace = os.replace
+
+    def erased_just_before(*names: str, **directories: int) -> None:
+        (path / (RECORD.record_id + ".lock")).unlink()
+        replace(*names, **directories)
+
+    monkeypatch.setattr(os, "replace", erased_just_before)
+    with (
+        store.locked(RECORD.record_id, 0, nobody_waits) as locked,
+        pytest.raises(KeyStoreError, match="erased meanwhile"),
+    ):
+        locked.write(following(RECORD))
+    assert list(path.iterdir()) == []
 
 
 def test_what_cannot_be_forgotten_is_named(store: KeyStore, path: Path):

@@ -101,6 +101,12 @@ def test_never_signed_on_and_failures_and_another_role():
     assert "somebody else's sign-on" in warnings(context)
 
 
+def test_what_the_host_has_to_tell_is_told_whatever_the_sign_on_is_about():
+    alert = "break-glass for alice until 16:05 UTC: lost phone"
+    assert f"NOTICE of the host: {alert}" in warnings(replace(CONTEXT, alert=alert))
+    assert "NOTICE" not in shown(replace(CONTEXT, alert="\u200b "))
+
+
 TEXTS = st.text(max_size=60)
 
 
@@ -158,7 +164,7 @@ def test_hosts():
     assert text(screen.hosts_lines([], VIEW)) == "No host is enrolled on this device."
     records = [
         replace(RECORD, enrolled_at=NOW, last_used=NOW),
-        replace(RECORD, host="db", enrolled_at=NOW, state=State.UNPROVED),
+        replace(RECORD, host="db", enrolled_at=NOW, state=State.UNPROVED, pin_salt=b"s" * 16),
         replace(RECORD, host="mail", enrolled_at=NOW, state=State.DISABLED),
     ]
     assert (
@@ -169,18 +175,21 @@ web1 (alice)
   Enrolled         2026-05-28 20:26:40 UTC
   Last used        2026-05-28 20:26:40 UTC
   Generation       0
+  PIN              none
   State            active
 db (alice)
   This device      laptop
   Enrolled         2026-05-28 20:26:40 UTC
   Last used        never
   Generation       0
+  PIN              asked for
   State            not proved: the enrolment was broken off
 mail (alice)
   This device      laptop
   Enrolled         2026-05-28 20:26:40 UTC
   Last used        never
   Generation       0
+  PIN              none
   State            disabled: the host refuses this device"""
     )
 

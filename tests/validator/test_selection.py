@@ -40,3 +40,10 @@ def test_the_beginning_of_a_label_is_enough():
     assert matching(ALL, "web") == (WEB1, WEB1_BOB, WEB10)
     assert matching(ALL, "eb1") == ()
     assert matching(ALL, "web1", "carol") == ()
+
+
+def test_a_label_without_its_case_comes_after_one_that_fits():
+    assert matching(ALL, "WEB1", "alice") == (WEB1,)
+    capitals = record("WEB1", "alice")
+    assert matching((*ALL, capitals), "WEB1", "alice") == (capitals,)
+    assert matching((*ALL, capitals), "Web1", "alice") == (capitals, WEB1)

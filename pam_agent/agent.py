@@ -5,6 +5,7 @@ new configuration interrupts nothing, and a relay that is no longer wanted goes 
 sign-on that began with it.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +20,15 @@ import trio
 from daemons.unix_listener import peer_uid
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Progress
+from pam_agent.code_store import Codes
 from pam_agent.host import Host
 from pam_agent.host_enrolment import HostEnrolment
 from pam_agent.host_signon import serve_module
+from pam_agent.leases import Leases
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
 from pam_agent.settings import Config, Relay
+from protocol.limits import KEY_LENGTH
 
 NEEDS_RESTART: Final = ("host", "state", "socket", "admin_socket", "log.format", "metrics")
 """Keys of the configuration that a running agent cannot change: what devices know it by, the store
@@ -65,6 +69,8 @@ class Agent:
             services=config.services,
             clock=clock,
             wall_clock=wall_clock,
+            codes=Codes(accounts),
+            leases=Leases(secrets.token_bytes(KEY_LENGTH)),
         )
 
     def adopt(self, config: Config) -> tuple[str, ...]:
@@ -110,6 +116,11 @@ class Agent:
     async def enrol(self, account: str, progress: Progress) -> None:
         with self._using() as host:
             await HostEnrolment(host, account, progress).run()
+
+    def revoked(self, account: str) -> None:
+        """A device of the account is gone: what it was for ends, and what follows from it."""
+        self.host.leases.end(account)
+        self.host.waiting.revoke(account)
 
     @contextmanager
     def _using(self) -> Iterator[Host]:

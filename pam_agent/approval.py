@@ -54,7 +54,7 @@ class Approval:
 
     async def queue(self) -> bool:
         """Whether any relay has queued the request in time. Only then may a passcode be shown."""
-        began, timers = self._subject.steps.began, self._host.timers
+        began, timers = self._subject.steps.began, self._subject.timers
         self._requests.submit(began + timers.queue + timers.validation)
         if not await self._requests.queued(began + timers.queue):
             return False
@@ -63,7 +63,7 @@ class Approval:
 
     async def decision(self) -> SignOnEnd:
         """The verified decision, or the reason why there is none. Raises StoreError."""
-        self._valid_until = self._host.clock() + self._host.timers.validation
+        self._valid_until = self._host.clock() + self._subject.timers.validation
         try:
             while True:
                 session = self._open
@@ -92,7 +92,7 @@ class Approval:
                 if frame is not None:
                     await session.decide(frame)
             if session.answered and session.decided is Decided.MOVED:
-                frame = await self._frame(session, host.clock() + host.timers.confirm)
+                frame = await self._frame(session, host.clock() + self._subject.timers.confirm)
                 if frame is not None:
                     await session.confirm(frame)
         except ProtocolError:

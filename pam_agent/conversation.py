@@ -8,10 +8,15 @@ device and for one whose device nobody answered.
 from collections.abc import Mapping
 from typing import Final
 
+from pam_agent.offer_display import qr_lines
 from pam_agent.outcomes import SignOnEnd
 from protocol import passcode as passcodes
 from protocol import sign_on_id as sign_on_ids
+from protocol import sign_on_uri
 from protocol.text import fit
+
+MAX_QR_LINES: Final = 19
+"""Lines of a QR code: with more, the text above it is gone from a terminal of 24."""
 
 MAX_SHOWN_HOST: Final = 64
 """UTF-8 bytes of the host's label on a terminal: a line of 80 columns, and it stands twice."""
@@ -26,6 +31,15 @@ ENDINGS: Final[Mapping[SignOnEnd, str]] = {
     SignOnEnd.OVERTAKEN: "not approved",
     SignOnEnd.DISABLED: "not approved",
     SignOnEnd.REVOKED: "not approved",
+    SignOnEnd.CODE: "",
+    SignOnEnd.TICKET: "",
+    SignOnEnd.TOTP: "",
+    SignOnEnd.LEASE: "",
+    SignOnEnd.BREAK_GLASS: "",
+    SignOnEnd.NOT_REQUIRED: "",
+    SignOnEnd.WRONG_CODE: "the code is not right",
+    SignOnEnd.REPLAYED: "the code is not right",
+    SignOnEnd.THROTTLED: "the code is not right",
     SignOnEnd.CANCELLED: "",  # nobody is there to read it
     SignOnEnd.CONVERSATION_FAILED: "",  # no way to show it
     SignOnEnd.UNAVAILABLE: "no relay can be reached, try again later",
@@ -37,18 +51,68 @@ ENDINGS: Final[Mapping[SignOnEnd, str]] = {
 }
 
 
+SILENT_PROMPT: Final = "Password: "
+"""Where nothing can be shown; programs have a text of their own for it."""
+
+
 def request_text(host: str, passcode: str, sign_on_id: bytes, seconds: float) -> str:
     """What the user needs on the device, valid for `seconds`; two lines, for Display.INFO."""
     label = fit(host, MAX_SHOWN_HOST)
     return (
-        f"Bartizan sign-on {sign_on_ids.display(sign_on_id)} at {label}\n"
+        f"{_title(label, sign_on_id)}\n"
         f"On your device: host {label}, passcode {passcodes.display(passcode)} ({seconds:.0f} s)"
     )
 
 
-def prompt_text(host: str, passcode: str, sign_on_id: bytes, seconds: float) -> str:
-    """The same as a prompt of three lines, for Display.PROMPT."""
-    return f"{request_text(host, passcode, sign_on_id, seconds)}\napprove there, then press Enter: "
+def prompt_text(*, codes: bool) -> str:
+    """What is to be done below it, for Display.PROMPT; with `codes`, one may be typed instead."""
+    if codes:
+        return "approve there, then press Enter; or type its code: "
+    return "approve there, then press Enter: "
+
+
+def respond_text(
+    host: str, passcode: str, sign_on_id: bytes, seconds: float, *, tried: bool
+) -> str:
+    """The same for a code only, which needs no relay; `tried`: none could be reached."""
+    label = fit(host, MAX_SHOWN_HOST)
+    why = "No relay can be reached. " if tried else ""
+    return (
+        f"{_title(label, sign_on_id)}\n{why}On your device: respond to host {label}, passcode"
+        f" {passcodes.display(passcode)} ({seconds:.0f} s)"
+    )
+
+
+def app_text(host: str, sign_on_id: bytes, *, tried: bool) -> str:
+    """The same where only an authenticator app helps."""
+    why = "\nNo relay can be reached." if tried else ""
+    return f"{_title(fit(host, MAX_SHOWN_HOST), sign_on_id)}{why}"
+
+
+CODE_PROMPT: Final = "type its code: "
+"""Below what has to be typed into the device."""
+APP_PROMPT: Final = "type the code of your authenticator app: "
+
+
+def joined_text(host: str, sign_on_id: bytes, first: bytes) -> str:
+    """For who waits with the sign-on `first`, whose passcode is shown elsewhere; two lines."""
+    return (
+        f"{_title(fit(host, MAX_SHOWN_HOST), sign_on_id)}\n"
+        f"waits with {sign_on_ids.display(first)}, which is shown already"
+    )
+
+
+def qr_texts(host: str, passcode: str) -> tuple[str, ...]:
+    """The same for a device's camera, a text for each line; none when it would be too high."""
+    lines = qr_lines(sign_on_uri.encode(host, passcode))
+    return tuple(lines) if len(lines) <= MAX_QR_LINES else ()
+
+
+JOINED_PROMPT: Final = "approve that on your device, then press Enter: "
+
+
+def _title(label: str, sign_on_id: bytes) -> str:
+    return f"Bartizan sign-on {sign_on_ids.display(sign_on_id)} at {label}"
 
 
 def ending_text(end: SignOnEnd, sign_on_id: bytes) -> str:

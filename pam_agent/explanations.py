@@ -73,6 +73,57 @@ SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
         "find out which (bartizan-agent accounts), revoke it, enrol anew",
         _ENDED_THERE,
     ),
+    SignOnEnd.CODE: Explanation(
+        "the right code was typed at the prompt, which a device had computed from the passcode; the"
+        " user was let in",
+        "nothing",
+        _TAKEN_BACK,
+    ),
+    SignOnEnd.TICKET: Explanation(
+        "a ticket for this service was typed as the password, or behind it; the user was let in",
+        "nothing",
+        _NOT_THERE,
+    ),
+    SignOnEnd.TOTP: Explanation(
+        "the code of the account's authenticator app was typed; the user was let in",
+        "nothing",
+        _TAKEN_BACK,
+    ),
+    SignOnEnd.LEASE: Explanation(
+        "the same user signed on from the same place a while ago, or at the same time; services.NAME"
+        ".lease says for how long that counts",
+        "nothing",
+        _NOT_THERE,
+    ),
+    SignOnEnd.BREAK_GLASS: Explanation(
+        "break-glass is open for the account, so the user was let in without a device",
+        "enrol a device, then bartizan-agent breakglass USER --end",
+        _NOT_THERE,
+    ),
+    SignOnEnd.NOT_REQUIRED: Explanation(
+        "services.NAME.users and groups do not ask this user to sign on; PAM was told to ignore the"
+        " module",
+        "nothing",
+        _NOT_THERE,
+    ),
+    SignOnEnd.WRONG_CODE: Explanation(
+        "what was typed is no right code, ticket or TOTP",
+        "have the user try again, with the host and the service that the device is told; if they did"
+        " not type it, somebody has their first factor",
+        _TAKEN_BACK,
+    ),
+    SignOnEnd.REPLAYED: Explanation(
+        "what was typed was right once, and was used before",
+        "each works once: have the user make another; if they did not type it twice, somebody has"
+        " read it",
+        _TAKEN_BACK,
+    ),
+    SignOnEnd.THROTTLED: Explanation(
+        "there were too many wrong codes for this account or from this address, so this one was not"
+        " looked at",
+        "wait; see in the log where they come from",
+        _TAKEN_BACK,
+    ),
     SignOnEnd.CANCELLED: Explanation(
         "the program that asked went away: Ctrl-C, a closed connection, a time limit of its own",
         "if it happens by itself: raise the program's limit (sshd: LoginGraceTime)",
@@ -84,19 +135,21 @@ SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
         ("done", *_TAKEN_BACK),
     ),
     SignOnEnd.UNAVAILABLE: Explanation(
-        "no relay has queued the request in time, so nothing was shown",
+        "no relay has queued the request in time, so nothing was shown, or no code was typed",
         "bartizan-agent status: see why no relay is up, or why it refuses",
         ("expired", *_TAKEN_BACK),
     ),
     SignOnEnd.NOT_SHOWN: Explanation(
-        "the service cannot show a passcode, or the configuration says so",
-        "take the module out of that service, or set services.NAME.display if it can show text",
+        "the service cannot show a passcode, or the configuration says so; or the program answered"
+        " the prompt by the user's name, as those do that show none",
+        "set services.NAME.display: to silent for a program that asks for a password, to prompt or"
+        " info for one that can show text; or take the module out of that service",
         _NOT_THERE,
     ),
     SignOnEnd.CONVERSATION_FAILED: Explanation(
         "the program could not show what it was given: its PAM conversation failed",
-        "set services.NAME.display to another value, or refuse; see pam_bartizan(8) about sshd's"
-        " method",
+        "set services.NAME.display to another value: silent, for a program that only asks for a"
+        " password; see pam_bartizan(8) about sshd's method",
         ("expired", "done", *_TAKEN_BACK),
     ),
     SignOnEnd.NOT_ALLOWED: Explanation(

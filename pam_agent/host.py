@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pam_agent.accounts import Accounts
+from pam_agent.code_store import Codes
+from pam_agent.leases import Leases
+from pam_agent.pending import Pending
 from pam_agent.policy import Timers
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
@@ -29,6 +32,9 @@ class Host:
     services: Mapping[str, ServicePolicy]
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+    codes: Codes
+    leases: Leases
     waiting: Waiting = field(default_factory=Waiting)
+    pending: Pending = field(default_factory=Pending)
     calls: Calls = field(default_factory=Calls)
     sign_ons: SignOns = field(default_factory=SignOns)

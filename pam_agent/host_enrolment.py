@@ -215,7 +215,9 @@ class HostEnrolment:
             await enrolments.prove(device.id, host.wall_clock())
 
         steps = Steps(host.clock())
-        subject = Subject(self._id, Mode.PROOF, "", (device,), steps, self._context, prove)
+        subject = Subject(
+            self._id, Mode.PROOF, "", (device,), steps, host.timers, self._context, prove
+        )
         approval = Approval(host, subject)
         try:
             proved = await approval.queue() and await approval.decision() is SignOnEnd.APPROVED

@@ -13,7 +13,19 @@ class SignOnEnd(StrEnum):
     """How a sign-on ended; the word is the log's."""
 
     APPROVED = "approved"
-    """Approved on a device, in time. The only one that lets anybody in."""
+    """Approved on a device, in time."""
+    CODE = "code"
+    """The right code was typed at the prompt: a device has computed it from the passcode."""
+    TICKET = "ticket"
+    """A ticket was typed as the password: a device has computed it for this service."""
+    TOTP = "totp"
+    """The account's authenticator app gave what was typed."""
+    LEASE = "lease"
+    """The same user signed on from the same place a while ago, or at the same time."""
+    BREAK_GLASS = "break-glass"
+    """root has opened break-glass for the account."""
+    NOT_REQUIRED = "not-required"
+    """The service does not ask this user to sign on."""
     DENIED = "denied"
     """Denied on a device."""
     REPORTED = "reported"
@@ -26,6 +38,12 @@ class SignOnEnd(StrEnum):
     """The decision was held back until another sign-on of the same device had been decided."""
     DISABLED = "disabled"
     """The device is disabled, by failures, by the clone alarm or by the administrator."""
+    WRONG_CODE = "wrong-code"
+    """What was typed is no right code."""
+    REPLAYED = "replayed"
+    """What was typed was right once, and was used before."""
+    THROTTLED = "throttled"
+    """What was typed was not looked at: there were too many tries."""
     CANCELLED = "cancelled"
     """The caller went away."""
     REVOKED = "revoked"
@@ -46,17 +64,66 @@ class SignOnEnd(StrEnum):
     """The agent stopped."""
 
 
-RESULT: Final[Mapping[SignOnEnd, Result]] = {
-    SignOnEnd.APPROVED: Result.APPROVED,
+LETS_IN: Final = frozenset(
+    {
+        SignOnEnd.APPROVED,
+        SignOnEnd.CODE,
+        SignOnEnd.TICKET,
+        SignOnEnd.TOTP,
+        SignOnEnd.LEASE,
+        SignOnEnd.BREAK_GLASS,
+    }
+)
+"""The only ones for which PAM is told that the user has signed on."""
+
+_OTHERS: Final[Mapping[SignOnEnd, Result]] = {
+    SignOnEnd.NOT_REQUIRED: Result.IGNORED,
     SignOnEnd.UNAVAILABLE: Result.UNAVAILABLE,
     SignOnEnd.CONVERSATION_FAILED: Result.CONVERSATION_FAILED,
     SignOnEnd.STORE_FAILED: Result.FAILED,
 }
-"""What is not here is denied."""
+
+OF_DEVICES: Final = frozenset(
+    {
+        SignOnEnd.APPROVED,
+        SignOnEnd.DENIED,
+        SignOnEnd.REPORTED,
+        SignOnEnd.UNDECIDED,
+        SignOnEnd.OVERTAKEN,
+        SignOnEnd.DISABLED,
+    }
+)
+"""Those to which a device has come."""
+
+_TYPED: Final = frozenset({SignOnEnd.WRONG_CODE, SignOnEnd.REPLAYED, SignOnEnd.THROTTLED})
+_FOR_ALL: Final = frozenset(
+    {
+        *OF_DEVICES,
+        SignOnEnd.EXPIRED,
+        SignOnEnd.REVOKED,
+        SignOnEnd.UNAVAILABLE,
+        SignOnEnd.STORE_FAILED,
+    }
+)
 
 
 def result_of(end: SignOnEnd) -> Result:
-    return RESULT.get(end, Result.DENIED)
+    """What is said of no end is denied."""
+    return Result.APPROVED if end in LETS_IN else _OTHERS.get(end, Result.DENIED)
+
+
+def told_late(end: SignOnEnd) -> bool:
+    """Whether it is told only some time after the answer, whatever it took to find out."""
+    return end in _TYPED
+
+
+def ends_those_who_joined(end: SignOnEnd, *, same_secret: bool) -> bool:
+    """Whether the end of a sign-on is that of those, too, who wait with it.
+
+    What went wrong at one caller's terminal is nobody else's. With `same_secret`, everybody has
+    typed the same.
+    """
+    return end in _FOR_ALL or (same_secret and end in _TYPED)
 
 
 def concluded(

@@ -20,6 +20,10 @@ _STAGES: Final = {
 _STEPS: Final = {
     "queued": "queued at a relay",
     "shown": "passcode given to the program",
+    "asked": "password asked for",
+    "joined": "waits with another sign-on",
+    "typed": "a code was typed",
+    "judged": "the code was judged",
     "paired": "a device came with the passcode",
     "rejected": "a device was rejected: not the enrolled one, or not activated",
     "opened": "a device has shown that it holds its key, and is asked",

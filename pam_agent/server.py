@@ -59,6 +59,7 @@ async def serve(
             agent = Agent(config, accounts, identity, clock, time.time, nursery)
             overview = Overview(agent, troubles or Troubles(), dropped)
             admin = Admin(accounts, config.host, agent.enrol, agent.revoked, overview.answer)
+            nursery.start_soon(admin.watch.run)
             await nursery.start(admin.serve, config.admin_socket, given.get(config.admin_socket))
             # One more than may wait, so that the one too many is told so.
             nursery.start_soon(serve_connections, listener, agent.serve_one, MAX_SIGN_ONS + 1)

@@ -120,13 +120,13 @@ class ServiceTable(Struct, frozen=True, forbid_unknown_fields=True):
     it. sshd says by itself which method went before."""
 
     qr: bool = False
-    """Whether a QR code of host and passcode is shown below them, for devices with a camera: 17
-    lines of half blocks. Terminals that are not UTF-8 spoil it."""
+    """Whether a QR code of host and passcode is shown below them, for devices with a camera: 15
+    to 19 lines of half blocks. Terminals that are not UTF-8 spoil it."""
 
     secret: Secret | None = None
     """Where the display is silent: `whole`: the password is the ticket, or the TOTP. `tail`: it is
     the first factor, a comma, and the ticket; the modules that follow are given the first factor
-    (use_first_pass). Without it `whole`."""
+    (try_first_pass). Without it `whole`."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,16 @@ def _timers(table: ServiceTable, known: Known, timers: Timers) -> Timers:
         acknowledgement=acknowledgement,
         sign_on=max(sign_on, needed),
     )
+
+
+def methods_for(policy: ServicePolicy, own: frozenset[Method] | None) -> frozenset[Method]:
+    """The methods that count for an account whose `own` the administrator has set, None for none.
+
+    They narrow what the service allows, and may add TOTP only, where it can be typed.
+    """
+    if own is None:
+        return policy.methods
+    return own & (policy.methods | (frozenset(MEANT_FOR[policy.display]) & {Method.TOTP}))
 
 
 def nonsense(name: str, table: ServiceTable, timers: Timers) -> Iterator[str]:

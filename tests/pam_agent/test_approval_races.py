@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pam_agent.server import boot_time
 from protocol.signon_messages import SignOnOutcome, Verdict
 from relay.outcomes import RequestOutcome
 from tests.support.caller import Caller
+from tests.support.services import service
 from tests.support.together import QUICK_HOLD, Together, ends, signs_on, timers, together
 from validator.outcomes import Outcome
 
@@ -205,7 +206,8 @@ async def test_what_is_no_decision_late_is_nothing(tmp_path: Path) -> None:
 async def test_the_whole_sign_on_has_an_end(tmp_path: Path) -> None:
     short = timers()
     msgspec.structs.force_setattr(short, "sign_on", 0.3)
-    async with together(tmp_path, timers=short) as parts, parts.agent.call() as caller:
+    services = {"sudo": replace(service("sudo"), timers=short)}
+    async with together(tmp_path, services=services) as parts, parts.agent.call() as caller:
         async with parts.phone.attempt(await caller.passcode()) as attempt:
             assert (await attempt.context()).seconds_left == 0
             assert await caller.result() is Result.DENIED

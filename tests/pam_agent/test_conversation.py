@@ -1,9 +1,14 @@
 from pam_agent.conversation import (
+    MAX_QR_LINES,
+    app_text,
     ending_text,
+    joined_text,
     prompt_text,
+    qr_texts,
     request_text,
+    respond_text,
 )
-from pam_agent.outcomes import SignOnEnd
+from pam_agent.outcomes import LETS_IN, SignOnEnd
 from protocol import sign_on_id
 
 ID = bytes.fromhex("0011223344556677")
@@ -17,24 +22,39 @@ def test_request_text() -> None:
     )
 
 
-def test_prompt_text_ends_with_what_to_do() -> None:
-    text = prompt_text("web1", "49217734", ID, 60.0)
-    assert text == (
-        request_text("web1", "49217734", ID, 60.0) + "\napprove there, then press Enter: "
-    )
+def test_prompts_say_what_to_do() -> None:
+    assert prompt_text(codes=False) == "approve there, then press Enter: "
+    assert prompt_text(codes=True) == "approve there, then press Enter; or type its code: "
 
 
 def test_texts_are_plain_and_short_whatever_the_host_is_called() -> None:
-    for host in ("\x1b[31mred\x1b[0m", "a\nb", "\u202eweb1", "h" * 500, "ü" * 300, "\ud800"):
-        text = prompt_text(host, "49217734", ID, 60.0)
-        assert len(text.encode()) <= PAM_MAX_MSG_SIZE
-        assert text.count("\n") == 2
-        assert all(c == "\n" or c.isprintable() for c in text)
-        assert "4921 7734" in text
+    for host in ("\x1b[31mred\x1b[0m", "a\nb", "\u202eweb1", "h" * 500, "\xfc" * 300, "\ud800"):
+        texts = [
+            (request_text(host, "49217734", ID, 60.0), 1),
+            (respond_text(host, "49217734", ID, 60.0, tried=True), 1),
+            (app_text(host, ID, tried=True), 1),
+            (app_text(host, ID, tried=False), 0),
+            (joined_text(host, ID, ID), 1),
+        ]
+        for text, lines in texts:
+            assert len(text.encode()) + len(prompt_text(codes=True)) <= PAM_MAX_MSG_SIZE
+            assert text.count("\n") == lines
+            assert all(c == "\n" or c.isprintable() for c in text)
+
+
+def test_a_qr_code_is_as_high_as_a_terminal_has_room_for() -> None:
+    assert len(qr_texts("web1", "49217734")) == 15
+    assert 15 < len(qr_texts("w" * 64, "49217734")) <= MAX_QR_LINES
+    assert qr_texts("\xfc" * 64, "49217734") == ()
 
 
 def test_every_end_has_its_text() -> None:
-    silent = {SignOnEnd.APPROVED, SignOnEnd.CANCELLED, SignOnEnd.CONVERSATION_FAILED}
+    silent = {
+        *LETS_IN,
+        SignOnEnd.NOT_REQUIRED,
+        SignOnEnd.CANCELLED,
+        SignOnEnd.CONVERSATION_FAILED,
+    }
     for end in SignOnEnd:
         text = ending_text(end, ID)
         assert (text == "") is (end in silent)
@@ -46,4 +66,6 @@ def test_a_stranger_cannot_tell_why_nobody_approved() -> None:
     assert ending_text(SignOnEnd.EXPIRED, ID) == ending_text(SignOnEnd.UNDECIDED, ID)
     other = {SignOnEnd.OVERTAKEN, SignOnEnd.DISABLED, SignOnEnd.REVOKED}
     assert len({ending_text(end, ID) for end in other}) == 1
+    wrong = {SignOnEnd.WRONG_CODE, SignOnEnd.REPLAYED, SignOnEnd.THROTTLED}
+    assert len({ending_text(end, ID) for end in wrong}) == 1
     assert ending_text(SignOnEnd.DENIED, ID) == ending_text(SignOnEnd.REPORTED, ID)

@@ -19,8 +19,11 @@ import trio
 from pam_agent import conversation
 from pam_agent.admin_client import ask
 from pam_agent.admin_wire import Revoke, Why
+from pam_agent.administration import Administration
+from pam_agent.code_throttle import ACCOUNT_BURST
 from pam_agent.explanations import SIGN_ONS
-from pam_agent.local_wire import RecordType
+from pam_agent.local_wire import RecordType, Result
+from pam_agent.methods import Method
 from pam_agent.outcomes import SignOnEnd, result_of
 from pam_agent.policy import MAX_SIGN_ONS_PER_ACCOUNT, Timers
 from pam_agent.records import DisabledReason
@@ -31,7 +34,9 @@ from protocol.signon_messages import SignOnOutcome, Verdict
 from relay.limits import Limits
 from relay.records import RequestEnded
 from tests.support.caller import Caller, calling
-from tests.support.together import Together, together
+from tests.support.services import service
+from tests.support.together import Together, signs_on, together
+from tests.support.typed_codes import give_totp, response, ticket_of, totp
 from validator.outcomes import Outcome
 
 NOBODY = 65534
@@ -132,6 +137,28 @@ async def stopped(scene: Scene) -> None:
     await scene.parts.agent.stop()
 
 
+async def typed_at_the_prompt(scene: Scene) -> None:
+    code = response(scene.parts.phone.record, await scene.passcode())
+    await scene.caller.send(RecordType.ANSWER, code.encode())
+
+
+async def wrong_at_the_prompt(scene: Scene) -> None:
+    code = await scene.passcode()
+    await scene.caller.send(RecordType.ANSWER, f"{(int(code) + 1) % 10**8:08}".encode())
+
+
+async def the_apps_at_the_prompt(scene: Scene) -> None:
+    await scene.passcode()
+    code = totp(scene.parts.agent.host.wall_clock())
+    await scene.caller.send(RecordType.ANSWER, code.encode())
+
+
+async def a_ticket(scene: Scene) -> None:
+    assert await scene.caller.text() is RecordType.SECRET
+    code = ticket_of(scene.parts.phone.record, "postgresql")
+    await scene.caller.send(RecordType.ANSWER, code.encode())
+
+
 async def at_once(scene: Scene) -> None:
     """Nothing to do: it ends by itself, before anything is shown."""
 
@@ -148,6 +175,7 @@ class Way:
     settings: dict[str, Any] = field(default_factory=dict)
     start: dict[str, Any] = field(default_factory=dict)
     before: Callable[[Together], Awaitable[None]] | None = None
+    user: str = "alice"
 
 
 def waiting(**quick: float) -> dict[str, Any]:
@@ -167,6 +195,47 @@ async def many_wait(parts: Together) -> None:
         await parts.nursery.start(wait)
 
 
+async def signed_on(parts: Together) -> None:
+    async with parts.agent.call(service="sshd", **AT_SSHD) as caller:
+        await signs_on(parts, caller, await caller.passcode())
+    await forgotten(parts)
+
+
+async def used(parts: Together) -> None:
+    """The ticket that is typed again."""
+    async with parts.agent.call(service="postgresql") as caller:
+        await a_ticket(Scene(parts, caller))
+        assert await caller.result() is Result.APPROVED
+    await forgotten(parts)
+
+
+async def many_were_wrong(parts: Together) -> None:
+    host = parts.agent.host
+    for _ in range(ACCOUNT_BURST):
+        now = host.clock(), host.wall_clock()
+        await host.codes.judge_ticket("alice", "postgresql", "", "0" * 10, *now)
+
+
+async def glass_is_broken(parts: Together) -> None:
+    accounts = parts.agent.host.accounts
+    await Administration(accounts.store).open_break_glass(
+        "alice", 3600, "lost phone", 0, parts.agent.host.wall_clock()
+    )
+
+
+async def forgotten(parts: Together) -> None:
+    """What the log has of the sign-on before."""
+    await parts.log.event("sign-on ended")
+    parts.log.events.clear()
+
+
+AT_SSHD: dict[str, str] = {"rhost": "192.0.2.1", "first_factor": "publickey"}
+IN_SSHD = {"service": "sshd", **AT_SSHD}
+WITH_TOTP = service("sshd", methods=[Method.APPROVE, Method.TOTP])
+WITH_LEASE = service("sshd", lease=600)
+FOR_ROOT = service("sshd", users=["root"])
+
+
 WAYS = {
     SignOnEnd.APPROVED: Way(partial(decided, Verdict.APPROVE, Outcome.SIGNED_ON)),
     SignOnEnd.DENIED: Way(partial(decided, Verdict.DENY, Outcome.DENIED)),
@@ -175,21 +244,40 @@ WAYS = {
     SignOnEnd.UNDECIDED: Way(undecided, waiting(acknowledgement=0.2)),
     SignOnEnd.OVERTAKEN: Way(overtaken),
     SignOnEnd.DISABLED: Way(disabled),
+    SignOnEnd.CODE: Way(typed_at_the_prompt, start=IN_SSHD),
+    SignOnEnd.TICKET: Way(a_ticket, start={"service": "postgresql"}),
+    SignOnEnd.TOTP: Way(
+        the_apps_at_the_prompt,
+        {"services": {"sshd": WITH_TOTP}},
+        IN_SSHD,
+        lambda parts: give_totp(parts.agent.host),
+    ),
+    SignOnEnd.LEASE: Way(at_once, {"services": {"sshd": WITH_LEASE}}, IN_SSHD, signed_on),
+    SignOnEnd.BREAK_GLASS: Way(at_once, start=IN_SSHD, before=glass_is_broken),
+    SignOnEnd.NOT_REQUIRED: Way(at_once, {"services": {"sshd": FOR_ROOT}}, IN_SSHD, user="nobody"),
+    SignOnEnd.WRONG_CODE: Way(wrong_at_the_prompt, start=IN_SSHD),
+    SignOnEnd.REPLAYED: Way(a_ticket, start={"service": "postgresql"}, before=used),
+    SignOnEnd.THROTTLED: Way(a_ticket, start={"service": "postgresql"}, before=many_were_wrong),
     SignOnEnd.CANCELLED: Way(cancelled),
     SignOnEnd.REVOKED: Way(revoked),
     SignOnEnd.UNAVAILABLE: Way(at_once, {"limits": Limits(longest_ttl=1)}),
-    SignOnEnd.NOT_SHOWN: Way(at_once, start={"service": "dovecot"}),
+    SignOnEnd.NOT_SHOWN: Way(at_once, start={"service": "cron"}),
     SignOnEnd.CONVERSATION_FAILED: Way(conversation_failed, start={"service": "sshd"}),
     SignOnEnd.NOT_ALLOWED: Way(at_once, start={"uid": NOBODY}),
     SignOnEnd.TOO_MANY: Way(at_once, before=many_wait),
     SignOnEnd.STORE_FAILED: Way(store_failed),
     SignOnEnd.STOPPED: Way(stopped),
 }
+TYPED_UNSEEN = {SignOnEnd.TICKET, SignOnEnd.REPLAYED, SignOnEnd.THROTTLED}
 SHOWN = {
     each
     for each in SignOnEnd
     if each
     not in (
+        *TYPED_UNSEEN,
+        SignOnEnd.LEASE,
+        SignOnEnd.BREAK_GLASS,
+        SignOnEnd.NOT_REQUIRED,
         SignOnEnd.UNAVAILABLE,
         SignOnEnd.NOT_SHOWN,
         SignOnEnd.NOT_ALLOWED,
@@ -207,7 +295,7 @@ VERDICTS = {
     SignOnEnd.DISABLED: "approve",
     SignOnEnd.STORE_FAILED: "approve",
 }
-ALARMING = (SignOnEnd.REPORTED, SignOnEnd.DISABLED)
+ALARMING = (SignOnEnd.REPORTED, SignOnEnd.DISABLED, SignOnEnd.BREAK_GLASS)
 
 
 @pytest.mark.parametrize("end", SignOnEnd)
@@ -220,13 +308,13 @@ async def test_every_end(end: SignOnEnd, tmp_path: Path) -> None:
     async with together(tmp_path, **way.settings) as parts:
         if way.before is not None:
             await way.before(parts)
-        async with calling(parts.agent.config.socket, "alice", **way.start) as caller:
+        async with calling(parts.agent.config.socket, way.user, **way.start) as caller:
             scene = Scene(parts, caller)
             await way.scenario(scene)
             line = await parts.ended(end.value)
             if end is not SignOnEnd.CANCELLED:
                 assert await caller.result() is result_of(end)
-                texts = [text for _, text in caller.shown[int(end in SHOWN) :]]
+                texts = [text for _, text in caller.shown[int(end in SHOWN | TYPED_UNSEEN) :]]
                 said = conversation.ending_text(end, b"\0" * 8).partition(" (")[0]
                 assert [text.partition(" (")[0] for text in texts] == [said] * bool(said)
                 assert all(f"({line['sign_on_id']})" in text for text in texts)
@@ -252,7 +340,7 @@ def check_story(parts: Together, end: SignOnEnd, line: dict[str, Any]) -> Story:
     assert story is not None
     assert (story.kind, story.outcome, story.steps) == (Kind.SIGN_ON, end.value, line["steps"])
     assert story.verdict == VERDICTS.get(end, "")
-    assert (story.user, story.service) == ("alice", line["service"])
+    assert (story.user, story.service) == (WAYS[end].user, line["service"])
     assert story.device == (-1 if line["device"] is None else line["device"])
     assert bool(story.relays) is (end is SignOnEnd.UNAVAILABLE)
     assert host.sign_ons.ended[Kind.SIGN_ON][end.value] == 1
@@ -264,7 +352,8 @@ def check_the_relays_story(parts: Together, end: SignOnEnd, story: Story) -> Non
     requests = [each for each in parts.relay.records if isinstance(each, RequestEnded)]
     words = [each.outcome.value for each in requests if each.sign_on_id == story.sign_on_id]
     assert set(words) <= set(SIGN_ONS[end].relay)
-    assert bool(words) is bool(SIGN_ONS[end].relay and end is not SignOnEnd.UNAVAILABLE)
+    without = {SignOnEnd.UNAVAILABLE, *TYPED_UNSEEN}
+    assert bool(words) is bool(SIGN_ONS[end].relay and end not in without)
 
 
 def check_no_secrets(parts: Together, passcodes: list[str]) -> None:

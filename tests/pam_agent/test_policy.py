@@ -10,6 +10,7 @@ from pam_agent.policy import (
     disabled_by,
     in_backoff,
     may_ask,
+    trusted,
 )
 from pam_agent.records import Decided, DisabledReason
 from protocol.limits import MAX_TAGS, VERSION
@@ -38,6 +39,21 @@ CALLERS = {"postgres": ("postgresql",), "www-data": ()}
 )
 def test_who_may_ask(uid: int, name: str | None, user: str, service: str, may: bool) -> None:
     assert may_ask(uid, name, user, service, CALLERS) is may
+
+
+@pytest.mark.parametrize(
+    ("uid", "name", "service", "believed"),
+    [
+        (0, "root", "sshd", True),
+        (0, None, "sshd", True),
+        (1000, "alice", "sudo", False),
+        (110, "postgres", "postgresql", True),
+        (110, "postgres", "sshd", False),
+        (4711, None, "postgresql", False),
+    ],
+)
+def test_who_is_believed(uid: int, name: str | None, service: str, believed: bool) -> None:
+    assert trusted(uid, name, service, CALLERS) is believed
 
 
 def test_backoff_starts_at_the_fifth_failure_and_doubles_up_to_its_cap() -> None:

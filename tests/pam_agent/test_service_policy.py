@@ -11,6 +11,7 @@ from pam_agent.service_policy import (
     Display,
     Secret,
     ServiceTable,
+    methods_for,
     nonsense,
     policy,
     policy_of,
@@ -82,6 +83,16 @@ def test_every_key() -> None:
     assert not policy("sshd", ServiceTable(users=["ada"]), TIMERS).for_everybody
     assert policy("sshd", ServiceTable(qr=True), TIMERS).qr
     assert list(nonsense("sshd", table, TIMERS)) == []
+
+
+def test_an_accounts_own_methods() -> None:
+    shown, silent = policy_of("sshd", {}, TIMERS), policy_of("dovecot", {}, TIMERS)
+    assert methods_for(shown, None) == shown.methods
+    assert methods_for(shown, frozenset(Method)) == {Method.APPROVE, Method.CODE, Method.TOTP}
+    assert methods_for(shown, frozenset({Method.TICKET})) == frozenset()
+    assert methods_for(shown, frozenset({Method.CODE})) == {Method.CODE}
+    assert methods_for(silent, frozenset(Method)) == {Method.TICKET, Method.TOTP}
+    assert methods_for(policy_of("cron", {}, TIMERS), frozenset(Method)) == frozenset()
 
 
 # ---- waits ---------------------------------------------------------------------------------------

@@ -1,7 +1,12 @@
 import pytest
 
 from validator.endings import Ending, ending_lines
-from validator.enrolment_endings import _NO_OFFER, enrolment_ending_lines, no_offer_lines
+from validator.enrolment_endings import (
+    _NO_OFFER,
+    all_offers_lines,
+    enrolment_ending_lines,
+    no_offer_lines,
+)
 from validator.layout import Line, Tone
 from validator.outcomes import EXIT_CODES, ExitCode, Outcome
 
@@ -79,3 +84,10 @@ def test_what_is_known_beside_the_outcome():
 @pytest.mark.parametrize("outcome", list(_NO_OFFER))
 def test_no_offer(outcome: Outcome):
     assert text(no_offer_lines(ending(outcome), 79)).startswith("Not enrolled: ")
+
+
+def test_the_end_of_several_enrolments():
+    assert all_offers_lines(3, [], 79) == [Line("Enrolled at all 3 hosts.", Tone.GOOD)]
+    lines = all_offers_lines(3, ["web2", "d\x1bb"], 200)
+    assert text(lines).startswith("Enrolled at 1 of 3 hosts. Not at: web2, db. Ask them")
+    assert lines[0].tone is Tone.WARNING

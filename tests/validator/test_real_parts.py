@@ -22,7 +22,13 @@ from pam_agent.local_wire import (
 )
 from protocol import passcode
 from tests.support.programs import BIN, Daemon, daemon, free_port
-from tests.validator.terminal_user import PATIENCE, at_terminal, environment, run
+from tests.validator.terminal_user import (
+    PATIENCE,
+    TerminalUser,
+    at_terminal,
+    environment,
+    run,
+)
 
 HOST = "web1"
 USER = "alice"
@@ -220,3 +226,53 @@ async def test_an_old_copy_of_the_key_store_lets_nobody_in(
     async with enrolled.sign_on() as caller:
         done = await run(env, "sign-on", HOST, await caller.passcode(), "--approve")
         assert done.returncode == 6
+
+
+async def typed(user: TerminalUser, *answers: tuple[str, str]) -> None:
+    for question, answer in answers:
+        await user.see(question)
+        user.press(answer)
+
+
+async def test_a_pin_from_the_enrolment_to_a_lost_copy(
+    parts: Parts, env: dict[str, str], home: Path, tmp_path: Path
+):
+    right, wrong, newer = "271828\n", "314159\n", "141421\n"
+    asked = "PIN for web1 (alice): "
+    async with parts.offer() as (uri, process), at_terminal(env, "enroll", "--pin", uri) as user:
+        await typed(user, ("New PIN: ", right), ("Once more: ", right), ("(Enter means no) ", "y"))
+        assert await user.ended() == 0
+        assert await process.wait() == 0
+    stolen = tmp_path / "stolen"
+    shutil.copytree(home, stolen)
+    async with parts.sign_on() as caller:
+        shown = await caller.passcode()
+        async with at_terminal(env, "sign-on", HOST, shown) as user:
+            await typed(user, (asked, wrong))
+            assert await user.ended() == 3
+            assert "or the PIN was wrong" in user.screen
+            assert "cut the connection at once" not in user.screen
+        async with at_terminal(env, "sign-on", HOST, shown) as user:  # the same sign-on goes on
+            await typed(user, (asked, right), (QUESTION, "a"))
+            assert await user.ended() == 0
+        assert await caller.result() is Result.APPROVED
+    async with parts.sign_on() as caller:
+        async with at_terminal(env, "pin", HOST) as user:
+            await typed(user, ("New PIN: ", newer), ("Once more: ", newer))
+            await typed(user, ("Passcode that web1 shows: ", await caller.passcode() + "\n"))
+            await typed(user, (asked, right), (QUESTION, "a"))
+            assert await user.ended() == 0
+            assert "under the new PIN from now on" in user.screen
+        assert await caller.result() is Result.APPROVED
+    async with parts.sign_on() as caller:
+        async with at_terminal(env, "sign-on", HOST, await caller.passcode()) as user:
+            await typed(user, (asked, newer), (QUESTION, "a"))
+            assert await user.ended() == 0
+        assert await caller.result() is Result.APPROVED
+    # A thief of the store before all this, who knows the PIN of then, is found out.
+    async with parts.sign_on() as caller:
+        command = ("sign-on", HOST, await caller.passcode())
+        async with at_terminal(environment(stolen), *command) as user:
+            await typed(user, (asked, right), (QUESTION, "a"))
+            assert await user.ended() == 6
+        assert await caller.result() is Result.DENIED

@@ -13,12 +13,13 @@ QUIET_ZONE: Final = 2
 """Light modules around the code; the standard says 4, scanners do with 2 on a screen."""
 
 
-def qr_lines(uri: str) -> list[str]:
+def qr_lines(uri: str, *, keep_case: bool = False) -> list[str]:
     """The lines of the QR code, light modules in the foreground colour.
 
-    In upper case the code is alphanumeric, which needs 5.5 bits a character instead of 8.
+    In upper case the code is alphanumeric, which needs 5.5 bits a character instead of 8; what
+    others read may not survive that.
     """
-    code = segno.make_qr(uri.upper(), error="l")
+    code = segno.make_qr(uri if keep_case else uri.upper(), error="l")
     out = io.StringIO()
     code.terminal(out, compact=True, border=QUIET_ZONE)
     return out.getvalue().splitlines()

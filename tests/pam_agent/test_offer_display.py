@@ -39,3 +39,12 @@ def test_the_qr_code_has_the_upper_case_offer() -> None:
     assert expected.mode == "alphanumeric"
     for row, line in enumerate(expected.matrix_iter(border=QUIET_ZONE)):
         assert modules[row] == [bool(module) for module in line]
+
+
+def test_what_others_read_keeps_its_case() -> None:
+    import segno
+
+    text = "otpauth://totp/Web1:ada?secret=AB"
+    width = segno.make_qr(text, error="l").symbol_size(border=QUIET_ZONE)[0]
+    assert len(qr_lines(text, keep_case=True)[0]) == width
+    assert qr_lines(text, keep_case=True) != qr_lines(text)

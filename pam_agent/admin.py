@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from socket import socket
+from typing import Final
 
 import structlog
 import trio
@@ -20,7 +21,7 @@ from daemons.admin_socket import (
 )
 from daemons.connections import serve_connections
 from daemons.lines import Done, Refused
-from daemons.unix_listener import unix_listener
+from daemons.unix_listener import peer_uid, unix_listener
 from pam_agent.accounts import Accounts
 from pam_agent.admin_wire import (
     DeviceLine,
@@ -35,6 +36,9 @@ from pam_agent.admin_wire import (
     Why,
     decode_request,
 )
+from pam_agent.administering import Administering
+from pam_agent.administration import Administration, ChangeRefusedError
+from pam_agent.break_glass_watch import BreakGlassWatch
 from pam_agent.enrolment_events import EnrolmentEvent
 from pam_agent.enrolments import Enrolments
 from pam_agent.schema import StoreError
@@ -59,9 +63,12 @@ class Admin:
         revoked: Callable[[str], None],
         about: About,
     ) -> None:
-        """`host` is the host's label."""
+        """`host` is the host's label. `watch` is to be run beside it."""
         self._accounts = accounts
         self._enrolments = Enrolments(accounts.store)
+        administration = Administration(accounts.store)
+        self.watch: Final = BreakGlassWatch(administration, time.time)
+        self._administering: Final = Administering(administration, self.watch)
         self._host = host
         self._enrol = enrol
         self._revoked = revoked
@@ -98,6 +105,12 @@ class Admin:
                 case Revoke():
                     await self._revoke(request, stream)
                 case Enroll():
+                    if (
+                        account := await self._accounts.resolve(request.account)
+                    ) != request.account:
+                        return Refused(
+                            f"{request.account} is another name of {account}: enrol that"
+                        )
                     await self._enroll(request.account, stream, scope)
                 case ShowStatus() | Why():
                     for reply in await self._about(request):
@@ -105,13 +118,19 @@ class Admin:
                 case ShowLinkKey():
                     identity = await self._accounts.identity()
                     await send_line(stream, LinkKey(identity.link_public, self._host))
+                case _:
+                    async for line in self._administering.answer(request, peer_uid(stream)):
+                        await send_line(stream, line)
+        except ChangeRefusedError as error:
+            return Refused(str(error))
         except StoreError as error:
             _log.error("store failed", reason=str(error))
             return Refused(str(error))
         return Done()
 
     async def _revoke(self, request: Revoke, stream: trio.SocketStream) -> None:
-        gone = await self._enrolments.revoke(request.account, request.device_id, time.time())
+        by = f"by uid {peer_uid(stream)}"
+        gone = await self._enrolments.revoke(request.account, request.device_id, time.time(), by)
         if gone:
             self._revoked(request.account)
         for device in gone:

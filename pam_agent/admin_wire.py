@@ -11,17 +11,12 @@ from msgspec import Meta, Struct
 
 from daemons.lines import Done, Refused, ShortId, decode_line
 from daemons.troubles import Trouble
+from pam_agent.administration_wire import AdministrationReply, AdministrationRequest
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.records import Device
 from pam_agent.sign_ons import Story
+from pam_agent.wire_values import Account, DeviceId
 from protocol.limits import KEY_LENGTH
-
-MAX_ACCOUNT: Final = 256
-"""Characters of an account's name: the local wire takes no longer one from PAM."""
-
-Account = Annotated[str, Meta(min_length=1, max_length=MAX_ACCOUNT)]
-DeviceId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-"""SQLite's integers end there."""
 
 
 class ListAccounts(Struct, frozen=True, forbid_unknown_fields=True, tag="accounts"):
@@ -55,7 +50,7 @@ class Why(Struct, frozen=True, forbid_unknown_fields=True, tag="why"):
     sign_on_id: ShortId
 
 
-Request = ListAccounts | Revoke | Enroll | ShowLinkKey | ShowStatus | Why
+Request = ListAccounts | Revoke | Enroll | ShowLinkKey | ShowStatus | Why | AdministrationRequest
 
 
 class DeviceLine(Struct, frozen=True, tag="device"):
@@ -150,6 +145,7 @@ Reply = (
     | Trouble
     | Story
     | Unknown
+    | AdministrationReply
     | Offered
     | Compare
     | Enrolled

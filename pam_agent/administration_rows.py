@@ -1,16 +1,13 @@
 """shell. Rows of what administrators say, and of the audit log. Runs inside a transaction."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from pam_agent.audit_log import MAX_AUDIT, AuditEntry, AuditKind
 from pam_agent.break_glass import BreakGlass
 from pam_agent.methods import Method
 from pam_agent.notices import MAX_NOTICES, Notice
 from pam_agent.store import Transaction
-
-ANY_SERVICE: Final = "*"
-"""The service of methods that hold for every service without its own."""
+from pam_agent.wire_values import ANY_SERVICE
 
 
 def read_alias(tx: Transaction, name: str) -> str | None:
@@ -97,13 +94,15 @@ def write_audit(tx: Transaction, entry: AuditEntry) -> None:
     tx.db.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (MAX_AUDIT,))
 
 
-def read_audit(tx: Transaction, since: int) -> Iterator[AuditEntry]:
-    """Those from `since` (Unix seconds) on, the oldest first."""
+def read_audit(
+    tx: Transaction, since: int, after: int, most: int
+) -> Iterator[tuple[int, AuditEntry]]:
+    """At most `most` entries from `since` (Unix seconds) on, behind number `after`, the oldest
+    first, each with its number."""
     rows = tx.db.execute(
-        "SELECT at, kind, account, outcome, service, remote, device, detail, handshake FROM audit"
-        " WHERE at >= ? ORDER BY id",
-        (since,),
+        "SELECT id, at, kind, account, outcome, service, remote, device, detail, handshake"
+        " FROM audit WHERE at >= ? AND id > ? ORDER BY id LIMIT ?",
+        (since, after, most),
     )
-    for row in rows:
-        fields = dict(row)
-        yield AuditEntry(**fields | {"kind": AuditKind(row["kind"])})
+    for number, at, kind, *rest in rows:
+        yield number, AuditEntry(at, AuditKind(kind), *rest)

@@ -3,7 +3,9 @@
 Times are Unix seconds.
 """
 
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 MIN_BREAK_GLASS: Final = 60
@@ -11,9 +13,11 @@ MIN_BREAK_GLASS: Final = 60
 MAX_BREAK_GLASS: Final = 24 * 3600
 """Seconds of the longest one: who needs more opens another, and gives a reason again."""
 DEFAULT_BREAK_GLASS: Final = 2 * 3600
-"""Seconds: long enough to enrol a new device."""
+"""Seconds: long enough to fetch or to buy a device, and to enrol it."""
 MAX_REASON: Final = 100
-"""Characters of a reason: with the times around it, it fits into CONTEXT's alert."""
+"""Characters of a reason: with the times before it, it fits into CONTEXT's alert."""
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -27,5 +31,31 @@ class BreakGlass:
     by_uid: int
 
     def holds(self, now: float) -> bool:
-        """Not before it was opened: a clock that is set back does not prolong it."""
+        """Not before it was opened either: a clock that is set back does not prolong it."""
         return self.opened <= now < min(self.until, self.opened + MAX_BREAK_GLASS)
+
+    def notice(self) -> str:
+        """What the account's devices are told of it."""
+        return self._told(self.until, "")
+
+    def last_notice(self, ended: float, uses: int) -> str:
+        """The same when it is over, with how many sign-ons it let in."""
+        times = "once" if uses == 1 else f"{uses} times"
+        return self._told(min(ended, self.until), f", used {times if uses else 'never'}")
+
+    def _told(self, until: float, uses: str) -> str:
+        span = f"{_moment(self.opened)} to {_moment(until)} UTC"
+        return f"break-glass for {self.account}, {span}{uses}: {self.reason}"
+
+
+def seconds_of(text: str) -> int | None:
+    """Such as `90m` or `2h`, in seconds; None for what is no time or out of bounds."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if found is None:
+        return None
+    seconds = int(found[1]) * _UNITS[found[2]]
+    return seconds if MIN_BREAK_GLASS <= seconds <= MAX_BREAK_GLASS else None
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %H:%M")

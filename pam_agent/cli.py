@@ -6,7 +6,6 @@ store.
 """
 
 import os
-import pwd
 import sys
 import time
 from functools import partial
@@ -36,14 +35,25 @@ from pam_agent.admin_wire import (
     Unknown,
     Why,
 )
-from pam_agent.command_line import config_option, errors, fail, user_argument
+from pam_agent.administration_wire import ListAdministration
+from pam_agent.alias_command import alias
+from pam_agent.audit_command import audit
+from pam_agent.breakglass_command import breakglass
+from pam_agent.command_line import config_option, errors, fail, note_unknown, user_argument
 from pam_agent.config import DEFAULT_PATH, load
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
 from pam_agent.message_ids import JOURNAL_FORM
+from pam_agent.methods_command import methods
 from pam_agent.report import is_well, status_lines, why_lines
 from pam_agent.schema import FILE_NAME, StoreError
 from pam_agent.settings import Config
-from pam_agent.terminal import FAILURES, config_summary, device_table, show_event
+from pam_agent.terminal import (
+    FAILURES,
+    administration_rows,
+    config_summary,
+    device_table,
+    show_event,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,6 +101,10 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
+for _command in (alias, audit, breakglass, methods):
+    main.add_command(_command)
+
+
 @main.command()
 @user_argument
 @click.option("--no-qr", is_flag=True, help="Show the typed code only.")
@@ -100,10 +114,7 @@ def enroll(user: str, no_qr: bool, as_json: bool, path: Path | None) -> None:
     """Enrol a new device for USER: shows a code, and waits until a device has used it."""
     with errors():
         config = load(path)
-        try:
-            pwd.getpwnam(user)
-        except KeyError:
-            click.echo(f"note: this host knows no user {user}; enrolling anyway", err=True)
+        note_unknown(user)
         enrolled = False
         for event in ask(config.admin_socket, Enroll(user), patience=None):
             if as_json:
@@ -121,13 +132,15 @@ def enroll(user: str, no_qr: bool, as_json: bool, path: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One array of objects.")
 @config_option
 def accounts(as_json: bool, path: Path | None) -> None:
-    """List the accounts' devices."""
+    """List the accounts' devices, other names, methods, and who needs no device for a while."""
     with errors():
-        lines = _devices(load(path))
+        config = load(path)
+        devices = _devices(config)
+        others = list(ask(config.admin_socket, ListAdministration()))
     if as_json:
-        click.echo(msgspec.json.encode(lines))
+        click.echo(msgspec.json.encode([*devices, *others]))
         return
-    for row in device_table(lines):
+    for row in (*device_table(devices), *administration_rows(others)):
         click.echo(row)
 
 

@@ -1,18 +1,18 @@
 """edge. What the command line shows to people: an enrolment's steps, a table of devices."""
 
-import os
-import shutil
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import click
 
+from pam_agent import alias_command, breakglass_command, methods_command
 from pam_agent.admin_wire import DeviceLine
+from pam_agent.administration_wire import AliasLine, BreakGlassLine, MethodsLine
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Offered
 from pam_agent.methods import Method
 from pam_agent.offer_display import qr_lines, typed_lines
+from pam_agent.qr_screen import can_show, show_qr
 from pam_agent.service_policy import Secret, ServicePolicy
 from pam_agent.settings import Config
 from protocol.address import written
@@ -45,11 +45,9 @@ def show_event(event: Offered | Compare | Enrolled, user: str, *, with_qr: bool)
 
 def _show_offer(offer: Offered, user: str, with_qr: bool) -> None:
     lines = qr_lines(offer.uri) if with_qr else []
-    if lines and _can_show(lines):
+    if lines and can_show(lines):
         click.echo(f"For {user}: scan this with Bartizan on the device,\n")
-        for line in lines:
-            # Light on dark whatever the terminal's colours are: that is how scanners know it.
-            click.echo(click.style(line, fg="bright_white", bg="black"))
+        show_qr(lines)
         click.echo("\nor type there:\n")
     else:
         click.echo(f"For {user}: type on the device:\n")
@@ -57,16 +55,6 @@ def _show_offer(offer: Offered, user: str, with_qr: bool) -> None:
         click.echo(f"  {line}")
     minutes = max(0, round((offer.expires - time.time()) / _SECONDS_PER_MINUTE))
     click.echo(f"\nWorks once, for {minutes} minutes. Waiting; Ctrl-C makes it void.")
-
-
-def _can_show(lines: Sequence[str]) -> bool:
-    """Whether standard output is a terminal that shows half blocks and is wide enough."""
-    return (
-        sys.stdout.isatty()
-        and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-        and os.environ.get("TERM", "dumb") != "dumb"
-        and shutil.get_terminal_size().columns >= len(lines[0])
-    )
 
 
 def device_table(lines: Sequence[DeviceLine]) -> Iterator[str]:
@@ -77,6 +65,20 @@ def device_table(lines: Sequence[DeviceLine]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def administration_rows(lines: Sequence[object]) -> Iterator[str]:
+    """Under the devices, what else there is to say of accounts; nothing when there is nothing."""
+    rows: list[str] = []
+    for line in lines:
+        match line:
+            case AliasLine():
+                rows.append(f"name         {alias_command.row(line)}")
+            case MethodsLine():
+                rows.append(f"methods      {methods_command.row(line)}")
+            case BreakGlassLine():
+                rows.append(f"BREAK-GLASS  {breakglass_command.row(line)}")
+    yield from ("", *rows) if rows else ()
 
 
 def config_summary(config: Config) -> Iterator[str]:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from daemons.lines import MAX_LINE, AdminWireError, Done, Refused, encode_line
 from pam_agent.admin_wire import (
-    MAX_ACCOUNT,
     DeviceLine,
     Enroll,
     LinkKey,
@@ -21,6 +20,7 @@ from pam_agent.admin_wire import (
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
 from pam_agent.records import DisabledReason
+from pam_agent.wire_values import MAX_ACCOUNT
 from tests.support.agent_store import device
 
 REQUESTS: list[Request] = [

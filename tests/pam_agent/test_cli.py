@@ -424,7 +424,7 @@ async def test_enroll_for_a_user_whom_the_host_does_not_know(config: Path, daemo
     daemon.events = [OFFERED, Enrolled("phone")]
     done = await run(config, "enroll", "no-such-user")
     assert done.returncode == 0
-    assert done.stderr == b"note: this host knows no user no-such-user; enrolling anyway\n"
+    assert done.stderr == b"note: this host knows no user no-such-user; doing it anyway\n"
 
 
 @pytest.mark.parametrize("user", ["", "a\nb", "a\x1bb", "\udcff", "a" * 257])

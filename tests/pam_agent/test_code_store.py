@@ -43,7 +43,7 @@ def made(device: Device, counter: int, service: str = "postgresql") -> str:
 
 async def audited(accounts: Accounts, kind: AuditKind) -> list[AuditEntry]:
     return await accounts.store.transaction(
-        lambda tx: [entry for entry in read_audit(tx, 0) if entry.kind is kind]
+        lambda tx: [entry for _, entry in read_audit(tx, 0, 0, 999) if entry.kind is kind]
     )
 
 
@@ -150,7 +150,7 @@ async def test_an_unknown_account_leaves_no_trace(accounts: Accounts) -> None:
         found = await codes.judge_ticket("mallory", "sshd", remote, "0000000000", 0.0, NOW)
         assert found == Judged(CodeVerdict.WRONG)
     assert await accounts.figures() == before
-    assert await accounts.store.transaction(lambda tx: list(read_audit(tx, 0))) == []
+    assert await accounts.store.transaction(lambda tx: list(read_audit(tx, 0, 0, 999))) == []
 
 
 async def test_totp(accounts: Accounts) -> None:

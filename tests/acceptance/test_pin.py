@@ -13,6 +13,7 @@ from pam_agent.local_wire import Result
 from pam_agent.policy import DISABLING_FAILURE, FIRST_BACKOFF_FAILURE
 from pam_agent.records import Device, DisabledReason
 from protocol import offline
+from protocol.limits import RETIRED_GENERATIONS
 from tests.support.patience import until
 from tests.support.phone import Phone
 from tests.support.together import QUICK_HOLD, Together, together
@@ -107,6 +108,28 @@ async def test_the_owner_in_between_sets_the_count_back_and_the_store_is_void(
         # Even with the right PIN the old store lets nobody in; it rings the alarm.
         assert await guessed(parts, loot, RIGHT) is Outcome.DISABLED
         assert (await device(parts)).disabled is DisabledReason.CLONE
+
+
+async def test_an_old_copy_tells_right_from_wrong_for_eight_sign_ons_and_no_longer(
+    tmp_path: Path,
+) -> None:
+    """As long as the host remembers its generation. It takes no DECISION to learn that."""
+    async with together(tmp_path, limits=QUICK_HOLD) as parts:
+        loot = put_under_pin(parts.phone)
+        for owners in range(1, RETIRED_GENERATIONS + 2):
+            async with parts.agent.call() as caller:
+                await parts.phone.sign_on(await caller.passcode())
+                assert await caller.result() is Result.APPROVED
+            await parts.agent.idle()
+            if owners < RETIRED_GENERATIONS:
+                continue
+            async with parts.agent.call() as caller:
+                code = await caller.passcode()
+                async with guess(parts, loot, RIGHT).attempt(code) as attempt:
+                    if owners == RETIRED_GENERATIONS:
+                        await attempt.context()
+                    else:
+                        await attempt.gone()
 
 
 async def test_after_the_clone_alarm_guesses_end_too(tmp_path: Path) -> None:

@@ -119,5 +119,10 @@ def _store(figures: StoreFigures | None) -> list[Family]:
             ],
         ),
         gauge(f"{_PREFIX}_accounts", "Accounts with a device.", [({}, figures.accounts)]),
+        gauge(
+            f"{_PREFIX}_break_glass",
+            "Accounts that sign on without a device for now.",
+            [({}, figures.break_glass)],
+        ),
         gauge(f"{_PREFIX}_store_bytes", "Size of the store's file.", [({}, figures.size)]),
     ]

@@ -63,6 +63,8 @@ class Overview:
             store_bytes=figures.size,
             store_trouble=trouble,
             refused=agent.refused,
+            sealed=host.accounts.store.sealed,
+            break_glass=figures.break_glass,
         )
 
     def _relay(self, link: RelayLink) -> RelayStatus:

@@ -72,8 +72,11 @@ def _status(status: Status, now: float) -> Iterator[str]:
     else:
         yield (
             f"store       {clean(status.store)}: {status.accounts} accounts, devices"
-            f" {counted(status.devices)}; {status.store_bytes // 1024} KiB"
+            f" {counted(status.devices)}; {status.store_bytes // 1024} KiB,"
+            f" {'sealed' if status.sealed else 'not sealed'}"
         )
+    if status.break_glass:
+        yield f"break-glass {status.break_glass} open: `bartizan-agent breakglass` says whose"
 
 
 def _relay(relay: RelayStatus, now: float) -> str:

@@ -182,15 +182,16 @@ def delete_empty_accounts(tx: Transaction) -> None:
 
 
 def read_figures(tx: Transaction) -> StoreFigures:
-    accounts, active, disabled, unproved = tx.db.execute(
+    accounts, active, disabled, unproved, break_glass = tx.db.execute(
         "SELECT (SELECT count(*) FROM account),"
         " (SELECT count(*) FROM device WHERE proved = 1 AND disabled IS NULL),"
         " (SELECT count(*) FROM device WHERE proved = 1 AND disabled IS NOT NULL),"
-        " (SELECT count(*) FROM device WHERE proved = 0)"
+        " (SELECT count(*) FROM device WHERE proved = 0),"
+        " (SELECT count(*) FROM breakglass)"
     ).fetchone()
     pages = tx.db.execute("PRAGMA page_count").fetchone()[0]
     size = pages * tx.db.execute("PRAGMA page_size").fetchone()[0]
-    return StoreFigures(accounts, active, disabled, unproved, size)
+    return StoreFigures(accounts, active, disabled, unproved, size, break_glass)
 
 
 def read_standing(tx: Transaction, account: str) -> AccountStanding:

@@ -98,7 +98,8 @@ class Status(Struct, frozen=True, tag="status"):
     """The agent as it stands. Times in Unix seconds, counts since it started.
 
     `sign_ons` and `enrolments` count those that ended, by outcome word. `store_trouble` is why the
-    store could not be looked into, `refused` why the last new configuration was not taken.
+    store could not be looked into, `refused` why the last new configuration was not taken,
+    `break_glass` how many are open.
     """
 
     version: str
@@ -116,6 +117,8 @@ class Status(Struct, frozen=True, tag="status"):
     store_bytes: int
     store_trouble: str
     refused: str
+    sealed: bool = False
+    break_glass: int = 0
 
 
 class RelayStatus(Struct, frozen=True, tag="relay"):

@@ -73,6 +73,8 @@ def _no_such_sign_on(end: Ending) -> Text:
         "that screen may be fake.",
         "A code is also void once it was used or replaced, or when its time is over: look at the "
         "screen again, and at the choice of the host.",
+        "If this key store was restored from a backup, its keys are void: ask the administrator of "
+        f"{end.host} for a new enrolment.",
     )
 
 
@@ -87,9 +89,9 @@ def _no_such_sign_on_or_wrong_pin(end: Ending) -> Text:
         f"from number {FIRST_PAUSE_PIN} on each is followed by a pause without any answer, "
         f"{FIRST_PAUSE_SECONDS:g} s at first and then twice as long each time. A sign-on that "
         "succeeds sets the count back.",
-        "If the PIN is right and this goes on, the device may be disabled already: have the "
-        f"administrator of {end.host} remove it there and make a new enrolment, then run: bartizan "
-        "enroll --pin",
+        "If the PIN is right and this goes on, the device may be disabled already, or this key "
+        f"store was restored from a backup: have the administrator of {end.host} remove the device "
+        "there and make a new enrolment, then run: bartizan enroll --pin",
     )
 
 

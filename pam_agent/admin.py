@@ -42,6 +42,7 @@ from pam_agent.break_glass_watch import BreakGlassWatch
 from pam_agent.enrolment_events import EnrolmentEvent
 from pam_agent.enrolments import Enrolments
 from pam_agent.schema import StoreError
+from pam_agent.totp_store import TotpStore
 
 Progress = Callable[[EnrolmentEvent], Awaitable[None]]
 Enrol = Callable[[str, Progress], Awaitable[None]]
@@ -68,7 +69,9 @@ class Admin:
         self._enrolments = Enrolments(accounts.store)
         administration = Administration(accounts.store)
         self.watch: Final = BreakGlassWatch(administration, time.time)
-        self._administering: Final = Administering(administration, self.watch)
+        self._administering: Final = Administering(
+            administration, self.watch, TotpStore(accounts.store)
+        )
         self._host = host
         self._enrol = enrol
         self._revoked = revoked

@@ -1,4 +1,4 @@
-"""shell. The admin socket's answers about aliases, methods, break-glass and the audit log."""
+"""shell. The admin socket: aliases, methods, TOTPs, break-glass and the audit log."""
 
 import time
 from collections.abc import AsyncIterator
@@ -24,6 +24,8 @@ from pam_agent.administration_wire import (
 from pam_agent.break_glass import BreakGlass
 from pam_agent.break_glass_watch import BreakGlassWatch, log_open
 from pam_agent.methods import Method
+from pam_agent.totp_store import TotpStore
+from pam_agent.totp_wire import RemoveTotp, SetTotp, TotpSecret
 from protocol.text import clean
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -32,9 +34,12 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class Administering:
     """Does what is asked, and logs it. Who may ask at all is the admin socket's matter."""
 
-    def __init__(self, administration: Administration, watch: BreakGlassWatch) -> None:
+    def __init__(
+        self, administration: Administration, watch: BreakGlassWatch, totps: TotpStore
+    ) -> None:
         self._administration: Final = administration
         self._watch: Final = watch
+        self._totps: Final = totps
 
     async def answer(
         self, request: AdministrationRequest, uid: int
@@ -45,6 +50,10 @@ class Administering:
                 await self._set_alias(request, uid)
             case SetMethods():
                 await self._set_methods(request, uid)
+            case SetTotp():
+                yield TotpSecret(await self._totps.give(request.account, uid, time.time()))
+            case RemoveTotp():
+                await self._totps.remove(request.account, uid, time.time())
             case OpenBreakGlass():
                 yield await self._open(request, uid)
             case EndBreakGlass():
@@ -93,6 +102,8 @@ class Administering:
             yield AliasLine(name, account)
         for account, service, methods in await self._administration.methods():
             yield MethodsLine(account, service, tuple(each for each in Method if each in methods))
+        for app in await self._totps.lines():
+            yield app
         now = time.time()
         for each in await self._administration.break_glass():
             if each.holds(now):

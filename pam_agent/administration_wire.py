@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from pam_agent.audit_log import AuditEntry
 from pam_agent.break_glass import MAX_BREAK_GLASS, MAX_REASON, MIN_BREAK_GLASS
 from pam_agent.methods import Method
+from pam_agent.totp_wire import RemoveTotp, SetTotp, TotpLine, TotpSecret
 from pam_agent.wire_values import Account, Service, UnixSeconds
 
 
@@ -40,7 +41,8 @@ class EndBreakGlass(Struct, frozen=True, forbid_unknown_fields=True, tag="end-br
 
 
 class ListAdministration(Struct, frozen=True, forbid_unknown_fields=True, tag="administration"):
-    """Answered by a line for each alias, each account's methods, each break-glass that holds."""
+    """Answered by a line for each alias, each account's methods, each TOTP, each break-glass that
+    holds."""
 
 
 class ShowAudit(Struct, frozen=True, forbid_unknown_fields=True, tag="show-audit"):
@@ -50,7 +52,14 @@ class ShowAudit(Struct, frozen=True, forbid_unknown_fields=True, tag="show-audit
 
 
 AdministrationRequest = (
-    SetAlias | SetMethods | OpenBreakGlass | EndBreakGlass | ListAdministration | ShowAudit
+    SetAlias
+    | SetMethods
+    | SetTotp
+    | RemoveTotp
+    | OpenBreakGlass
+    | EndBreakGlass
+    | ListAdministration
+    | ShowAudit
 )
 
 
@@ -107,4 +116,4 @@ class AuditLine(Struct, frozen=True, tag="audit", omit_defaults=True):
         )
 
 
-AdministrationReply = AliasLine | MethodsLine | BreakGlassLine | AuditLine
+AdministrationReply = AliasLine | MethodsLine | TotpLine | TotpSecret | BreakGlassLine | AuditLine

@@ -54,6 +54,8 @@ from pam_agent.terminal import (
     device_table,
     show_event,
 )
+from pam_agent.totp_command import totp
+from pam_agent.totp_wire import TotpLine
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,7 +103,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
-for _command in (alias, audit, breakglass, methods):
+for _command in (alias, audit, breakglass, methods, totp):
     main.add_command(_command)
 
 
@@ -169,9 +171,12 @@ def revoke(user: str, device: str | None, yes: bool, path: Path | None) -> None:
             sys.exit(EXIT_NOT_DONE)
         device_id = None if device is None else chosen[0].device_id
         gone = list(ask(config.admin_socket, Revoke(user, device_id)))
+        rest = list(ask(config.admin_socket, ListAdministration()))
     if not gone:
         fail("gone already", EXIT_NOT_DONE)
     click.echo(f"revoked: {len(gone)}")
+    if device is None and any(isinstance(each, TotpLine) and each.account == user for each in rest):
+        click.echo(f"{user} still has an authenticator app: bartizan-agent totp {user} --remove")
 
 
 def _devices(config: Config) -> list[DeviceLine]:

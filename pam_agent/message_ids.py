@@ -33,6 +33,7 @@ MESSAGE_IDS: Final[Mapping[str, str]] = {
     "sign-on ended": "0f358de16d9c4d3d8aaae874fd3efe25",
     "sign-on failed unexpectedly": "7971ef2336ae404ab746d8d420a21dfd",
     "store failed": "2b35b2c76e1944a6b9ec9f10e2aed4c5",
+    "totp changed": "83e39ca9f7234aaa9dad6d8eec0fc0bd",
 }
 
 JOURNAL_FORM: Final = JournalForm("bartizan-agent", {**message_ids.MESSAGE_IDS, **MESSAGE_IDS})

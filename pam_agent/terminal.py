@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from pam_agent import alias_command, breakglass_command, methods_command
+from pam_agent import alias_command, breakglass_command, methods_command, totp_command
 from pam_agent.admin_wire import DeviceLine
 from pam_agent.administration_wire import AliasLine, BreakGlassLine, MethodsLine
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Offered
@@ -15,6 +15,7 @@ from pam_agent.offer_display import qr_lines, typed_lines
 from pam_agent.qr_screen import can_show, show_qr
 from pam_agent.service_policy import Secret, ServicePolicy
 from pam_agent.settings import Config
+from pam_agent.totp_wire import TotpLine
 from protocol.address import written
 from protocol.text import clean
 
@@ -76,6 +77,8 @@ def administration_rows(lines: Sequence[object]) -> Iterator[str]:
                 rows.append(f"name         {alias_command.row(line)}")
             case MethodsLine():
                 rows.append(f"methods      {methods_command.row(line)}")
+            case TotpLine():
+                rows.append(f"totp         {totp_command.row(line)}")
             case BreakGlassLine():
                 rows.append(f"BREAK-GLASS  {breakglass_command.row(line)}")
     yield from ("", *rows) if rows else ()

@@ -20,6 +20,7 @@ from pam_agent.admin_wire import (
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
 from pam_agent.records import DisabledReason
+from pam_agent.totp_wire import RemoveTotp, SetTotp, TotpLine, TotpSecret
 from pam_agent.wire_values import MAX_ACCOUNT
 from tests.support.agent_store import device
 
@@ -29,6 +30,8 @@ REQUESTS: list[Request] = [
     Revoke("alice", None),
     Enroll("älice"),
     ShowLinkKey(),
+    SetTotp("alice"),
+    RemoveTotp("alice"),
 ]
 REPLIES: list[Reply] = [
     DeviceLine("alice", 1, "phone", "active", 0, 1, 2),
@@ -36,6 +39,8 @@ REPLIES: list[Reply] = [
     Offered("bartizan:abc", 1_800_000_000),
     Compare("phone", "012345"),
     Enrolled("phone"),
+    TotpLine("alice", 1_800_000_000, 3),
+    TotpSecret(bytes(20)),
     *(Failed(reason) for reason in EnrolmentFailure),
     Done(),
     Refused("disk full"),

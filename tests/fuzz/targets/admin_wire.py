@@ -24,6 +24,7 @@ from pam_agent.admin_wire import (
 )
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
 from pam_agent.sign_ons import Story
+from pam_agent.totp_wire import RemoveTotp, SetTotp, TotpLine, TotpSecret
 from tests.fuzz.script import Script
 
 SIGN_ON_ID = "abcdefghijk27"
@@ -52,7 +53,8 @@ def once(data: bytes) -> None:
 
 def seeds() -> Iterator[bytes]:
     requests = (ListAccounts(), Revoke("anna", None), Revoke("anna", 2**63 - 1), Enroll("anna"))
-    for request in (*requests, ShowLinkKey(), ShowStatus(), Why(SIGN_ON_ID)):
+    totp = (SetTotp("anna"), RemoveTotp("anna"))
+    for request in (*requests, *totp, ShowLinkKey(), ShowStatus(), Why(SIGN_ON_ID)):
         yield b"\0" + encode_line(request)
     replies = (
         DeviceLine("anna", 1, "phone", "active", 0, 1_800_000_000, 0),
@@ -60,6 +62,8 @@ def seeds() -> Iterator[bytes]:
         Offered("bartizan:abc", 1_800_000_000),
         Compare("phone", "123456"),
         Enrolled("phone"),
+        TotpLine("anna", 1_800_000_000, 3),
+        TotpSecret(bytes(range(20))),
         *map(Failed, EnrolmentFailure),
         Status("1.0", "h", 0.5, 1, 2, 3, 4, COUNTS, COUNTS, 5, COUNTS, "/store", 6, "", ""),
         RelayStatus("tcp:relay:4816", False, 1.5, 0, 2, "refused"),

@@ -10,7 +10,7 @@ REACHED = [
     *("protocol/*.py", "pam_agent/link*.py", "pam_agent/local_wire.py", "pam_agent/admin_wire.py"),
     *("relay/broker.py", "relay/deadlines.py", "relay/door.py", "relay/effects.py"),
     *("relay/ends.py", "relay/links.py", "relay/requests.py", "relay/transactions.py"),
-    *("relay/admission.py", "relay/floods.py", "relay/proxy_header.py"),
+    *("relay/admission.py", "relay/floods.py", "relay/proxy_header.py", "relay/admin_wire.py"),
 ]
 
 

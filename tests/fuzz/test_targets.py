@@ -58,6 +58,10 @@ FAULTS: dict[str, tuple[object, object]] = {
     "passcode": ("protocol.passcode._interim", lambda digits: 0),
     "plaintexts": ("protocol.signon_messages.clean", same),
     "proxy_header": ("relay.proxy_header.MAX_HEADER", 537),
+    "relay_admin_wire": (
+        "relay.admin_wire.decode_line",
+        lambda line, decoder: decoder.decode(line),
+    ),
     "relay_and_agent": ((Requests, "data"), strict_data),
     "relay_link": ((RelayHandshake, "attach"), yes),
     "relay_validator": ("relay.transactions.MAX_TRANSACTION_FRAMES", 99),

@@ -1,6 +1,7 @@
 """A thief of a device's store, before a PIN: ten guesses at the host, and none anywhere else."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
@@ -9,13 +10,15 @@ from pathlib import Path
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from pam_agent.code_store import Codes, Judged
+from pam_agent.codes import CodeVerdict
 from pam_agent.local_wire import Result
 from pam_agent.policy import DISABLING_FAILURE, FIRST_BACKOFF_FAILURE
 from pam_agent.records import Device, DisabledReason
-from protocol import offline
+from protocol import offline, ticket
 from protocol.limits import RETIRED_GENERATIONS
 from tests.support.patience import until
-from tests.support.phone import Phone
+from tests.support.phone import Phone, enrolled
 from tests.support.together import QUICK_HOLD, Together, together
 from validator.limits import FIRST_PAUSE_PIN, PIN_TRIES
 from validator.outcomes import Outcome
@@ -75,6 +78,45 @@ async def test_ten_wrong_pins_disable_the_device(tmp_path: Path) -> None:
         # The eleventh guess is the right one, and looks like the ten before it.
         assert await guessed(parts, loot, RIGHT) is Outcome.NO_SUCH_SIGN_ON
         assert (await device(parts)).failures == DISABLING_FAILURE
+
+
+def ticket_of(phone: Phone, counter: int) -> str:
+    record = phone.record
+    number, key = record.generation.number, offline.offline_key(record.ratchet_root)
+    locator = ticket.locator(record.rendezvous_root, number, counter, "postgresql")
+    return locator + ticket.proof(key, number, counter, "postgresql")
+
+
+async def judge(codes: Codes, typed: str, counter: int) -> Judged:
+    """An hour after the one before, so that nothing is too often."""
+    moment = counter * 3600.0
+    return await codes.judge_ticket("alice", "postgresql", "192.0.2.1", typed, moment, time.time())
+
+
+async def test_guesses_by_ticket_are_the_same_ten_and_another_device_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with together(tmp_path, limits=QUICK_HOLD) as parts:
+        loot = put_under_pin(parts.phone)
+        tablet = await enrolled(parts.agent.host, name="tablet")
+        codes = Codes(parts.agent.host.accounts)
+        for pin in WRONG[:5]:
+            await guessed(parts, loot, pin)
+            after_the_pause(parts)
+        for counter, pin in enumerate(WRONG[5:]):
+            typed = ticket_of(guess(parts, loot, pin), counter)
+            judged = await judge(codes, typed, counter)
+            assert judged.verdict is CodeVerdict.WRONG
+            after_the_pause(parts)
+        assert (await device(parts)).disabled is DisabledReason.FAILURES
+        right = ticket_of(guess(parts, loot, RIGHT), 9)
+        judged = await judge(codes, right, 9)
+        assert judged.verdict is CodeVerdict.WRONG
+        assert await guessed(parts, loot, RIGHT) is Outcome.NO_SUCH_SIGN_ON
+        async with parts.agent.call() as caller:
+            ending = await tablet.sign_on(await caller.passcode())
+            assert ending.outcome is Outcome.SIGNED_ON
+            assert await caller.result() is Result.APPROVED
 
 
 async def test_in_a_pause_a_guess_is_not_looked_at(tmp_path: Path) -> None:

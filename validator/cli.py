@@ -1,10 +1,8 @@
 """edge. The program `bartizan`: its commands, options and exit codes."""
 
-import json
 import signal
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +10,11 @@ import click
 
 from protocol.sign_on_uri import SignOnUriError, decode, is_sign_on_uri
 from protocol.signon_messages import Verdict
-from protocol.text import clean
 from validator import (
     enroll_command,
     offers_input,
     pin_command,
     respond_command,
-    screen,
     sign_on_command,
     ticket_command,
 )
@@ -26,13 +22,10 @@ from validator.attempt import TimelineLog
 from validator.erase_command import erase
 from validator.errors import BusyError, KeyStoreError
 from validator.export_command import export
-from validator.layout import Line, paragraph
-from validator.limits import LOCK_SECONDS
+from validator.forget_command import forget
+from validator.hosts_command import hosts
 from validator.options import LOG_OPTION, USER_OPTION, WAIT_OPTION, user_store
 from validator.outcomes import ExitCode
-from validator.pick import picked
-from validator.record import Record
-from validator.selection import distinct
 from validator.sign_on_command import Request
 from validator.terminal import Terminal
 from validator.unlock import new_pin
@@ -179,67 +172,8 @@ def ticket(place: str, user: str | None, wait: float) -> int:
     return 0
 
 
-@program.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON array; times in Unix seconds.")
-def hosts(as_json: bool) -> int:
-    """List the hosts that this device is enrolled at."""
-    terminal = Terminal()
-    with user_store() as store:
-        listing = store.listing()
-    records = distinct(listing.records)
-    if as_json:
-        terminal.show([Line(json.dumps([_public(record) for record in records], indent=2))])
-    else:
-        terminal.show(screen.hosts_lines(records, screen.View(terminal.width, time.time())))
-    terminal.complain(*map(str, listing.refused))
-    return ExitCode.KEY_STORE if listing.refused else 0
-
-
-def _public(record: Record) -> dict[str, object]:
-    """What may be known of a record."""
-    return {
-        "host": record.host,
-        "user": record.user,
-        "device": record.device,
-        "enrolled_at": record.enrolled_at,
-        "last_used": record.last_used or None,
-        "generation": record.generation.number,
-        "state": record.state.name.lower(),
-        "pin": record.under_pin,
-    }
-
-
-@program.command()
-@click.argument("host")
-@USER_OPTION
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def forget(host: str, user: str | None, yes: bool) -> int:
-    """Remove the enrolment at HOST from this device."""
-    terminal = Terminal()
-    with user_store() as store:
-        listing = store.listing()
-        record = picked(listing, host, user, terminal)
-        label = clean(f"{record.host} ({record.user})")
-        if not yes:
-            if not terminal.interactive:
-                raise click.UsageError("there is no terminal to ask on: give --yes")
-            if not click.confirm(f"Forget {label}? This device cannot sign on there any more"):
-                return ExitCode.NOT_SIGNED_ON
-
-        def waiting() -> None:
-            terminal.complain(f"A sign-on there is under way: waiting, up to {LOCK_SECONDS:g} s.")
-
-        for same in listing.records:
-            if (same.host, same.user) == (record.host, record.user):
-                with store.locked(same.record_id, LOCK_SECONDS, waiting) as locked:
-                    locked.forget()
-    text = f"Forgotten: {label}. Its administrator should remove this device there too."
-    terminal.show(paragraph(text, terminal.width))
-    return 0
-
-
-program.add_command(erase)
-program.add_command(export)
+for command in (hosts, forget, erase, export):
+    program.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

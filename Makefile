@@ -132,7 +132,7 @@ attack: environment
 
 # ---- upkeep ------------------------------------------------------------------------------------
 
-# docs/reference-*.md and deploy/*.toml, from the docstrings of the settings; docs/outcomes.md.
+# docs/reference-*.md and deploy/config/*.toml, from the docstrings of the settings; docs/outcomes.md.
 reference: environment
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/outcomes.py

@@ -1,7 +1,7 @@
 """edge. Makes the reference of each daemon's configuration out of its code, so that both agree.
 
-For reading, docs/reference-NAME.md, and for copying, deploy/NAME.toml. With --check nothing is
-written: what differs is named, and the exit code is 1.
+For reading, docs/reference-NAME.md, and for copying, deploy/config/NAME.toml. With --check nothing
+is written: what differs is named, and the exit code is 1.
 """
 
 import ast
@@ -21,10 +21,12 @@ from msgspec.structs import FieldInfo
 
 from daemons.key_types import bare, choices_of, expected, is_table, items_of, metas, values_of
 from pam_agent.config_file import AgentFile
+from relay.config_file import Config
 
 ROOT: Final = Path(__file__).parents[1]
-FILES: Final[dict[str, type[Struct]]] = {"agent": AgentFile}
+FILES: Final[dict[str, type[Struct]]] = {"agent": AgentFile, "relay": Config}
 """The Struct of each daemon's whole file. Its keys' docstrings are the text."""
+SAMPLES: Final = "deploy/config"
 WIDTH: Final = 100
 COMMENT_WIDTH: Final = 80
 
@@ -150,8 +152,8 @@ def page(name: str, file: type[Struct]) -> str:
         _wrapped(
             f"A TOML file, `/etc/bartizan/{name}.toml` unless `--config` names another. Every key"
             f" is optional. `{program} check-config` reads it and says every mistake."
-            f" [deploy/{name}.toml](../deploy/{name}.toml) has every key with its default, to be"
-            " copied. This page is made from the code by `make reference`."
+            f" [{SAMPLES}/{name}.toml](../{SAMPLES}/{name}.toml) has every key with its default, to"
+            " be copied. This page is made from the code by `make reference`."
         ),
     ]
     for table in tables(file):
@@ -208,7 +210,7 @@ def main() -> int:
     for name, file in FILES.items():
         for path, text in (
             (ROOT / "docs" / f"reference-{name}.md", page(name, file)),
-            (ROOT / "deploy" / f"{name}.toml", sample(name, file)),
+            (ROOT / SAMPLES / f"{name}.toml", sample(name, file)),
         ):
             if path.exists() and path.read_text() == text:
                 continue

@@ -74,7 +74,7 @@ def errors() -> AbstractContextManager[None]:
 
 def ask(file: Path | None, request: Request, patience: float | None = 30.0) -> Iterator[Reply]:
     """Of the relay that has this configuration. Raises ConfigError, and as ask_daemon does."""
-    path = config.admin_socket(config.load(file))
+    path = Path(config.load(file).admin_socket)
     return ask_daemon("relay", path, request, decode_reply, patience)
 
 

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -18,6 +18,7 @@ from daemons.key_types import found
 from daemons.log_settings import Log
 from daemons.tables import mistakes
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
+from relay.config_file import AgentsListener, Config, ValidatorsListener
 from relay.keys import KeyFileError, load_agents, load_private_key
 from relay.limits import Limits
 from relay.proxies import Network, Proxies, parse_network
@@ -27,7 +28,8 @@ DEFAULT_FILE: Final = Path("/etc/bartizan/relay.toml")
 DEFAULT_KEY: Final = Path("/etc/bartizan/relay.key")
 KEY_CREDENTIAL: Final = "relay.key"
 """The service manager's credential that takes the default's place (LoadCredential=)."""
-DEFAULT_ADMIN_SOCKET: Final = Path("/run/bartizan-relay/relay-admin.sock")
+DEFAULT_DIRECTORY: Final = Path("/run/bartizan-relay")
+"""Of the admin socket, where no agent attaches by a Unix socket."""
 AGENT_USER: Final = "bartizan-agent"
 """Whom the host's own agent runs as, where it comes from a package."""
 
@@ -35,54 +37,6 @@ AGENT_USER: Final = "bartizan-agent"
 class ConfigError(Exception):
     """The configuration cannot be used; a line for each mistake names file, key, what was found
     and what is expected."""
-
-
-class AgentsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[agents]]`: a listener for agents' links."""
-
-    listen: str
-    """`unix:/path`, where peer credentials decide, or `tcp:host:port`, where keys do."""
-    uids: list[Annotated[int, msgspec.Meta(ge=0)]] | None = None
-    """On a Unix listener: who may attach. Default: root, the relay's own user, AGENT_USER."""
-    proxy_from: list[str] | None = None
-    """On a TCP listener: as for validators."""
-
-
-class ValidatorsListener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[validators]]`: a listener for validators."""
-
-    listen: str
-    """`tcp:host:port`."""
-    proxy_from: list[str] | None = None
-    """Addresses and networks of proxies. Connections then come from these only, and each begins
-    with a header of the PROXY protocol, version 2. Without it none does; this is never guessed."""
-
-
-class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[metrics]`: figures for Prometheus, `GET /metrics`. They name nobody."""
-
-    listen: str | None = None
-    """`unix:/path`, for root, the relay's user and its group, or `tcp:ADDRESS:PORT` with a loopback
-    address, for everybody on this host. Without it there are none."""
-
-
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
-
-    agents: list[AgentsListener] = []
-    validators: list[ValidatorsListener] = []
-    key: str = ""
-    """The file of the relay's private link key; needed when agents attach by TCP. A name without a
-    slash is a credential of the service manager's. Empty: its `relay.key`, else DEFAULT_KEY."""
-    agents_file: str = "/etc/bartizan/relay.agents"
-    """The agents' public link keys, a line each; needed when agents attach by TCP."""
-    admin_socket: str = ""
-    """Where the other commands find the relay. It hears only root and the relay's own user. Empty:
-    relay-admin.sock beside the first Unix socket for agents, else DEFAULT_ADMIN_SOCKET."""
-    limits: Limits = Limits()
-    sockets: SocketOptions = SocketOptions()
-    log: Log = Log()
-    metrics: Metrics = Metrics()
 
 
 @dataclass(frozen=True)
@@ -141,9 +95,9 @@ def load(path: Path | None) -> Config:
     try:
         config = _with_default_listeners(msgspec.convert(table, Config), table)
         _listeners(config)
+        return _with_admin_socket(config, file)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
-    return config
 
 
 def _with_default_listeners(config: Config, given: Mapping[str, object]) -> Config:
@@ -156,6 +110,22 @@ def _with_default_listeners(config: Config, given: Mapping[str, object]) -> Conf
     )
 
 
+def _admin_socket_name(file: Path) -> str:
+    return f"{file.stem}-admin.sock"
+
+
+def _with_admin_socket(config: Config, file: Path) -> Config:
+    """Where the file says nothing, one of its own, so that no two relays of a host share it."""
+    if config.admin_socket:
+        if not config.admin_socket.startswith("/"):
+            raise ConfigError(f"admin_socket: found {found(config.admin_socket)}, expected /path")
+        return config
+    addresses = [_address(each.listen, "agents.listen") for each in config.agents]
+    beside = [Path(each.path).parent for each in addresses if isinstance(each, UnixAddress)]
+    chosen = next(iter(beside), DEFAULT_DIRECTORY) / _admin_socket_name(file)
+    return msgspec.structs.replace(config, admin_socket=str(chosen))
+
+
 def default() -> Config:
     """For a relay and an agent on one host: links by Unix socket, validators on every address."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() != 0 else None
@@ -164,6 +134,7 @@ def default() -> Config:
     return Config(
         agents=[AgentsListener(f"unix:{directory}/agents.sock")],
         validators=[ValidatorsListener(f"tcp:{every}:4817")],
+        admin_socket=f"{directory}/{_admin_socket_name(DEFAULT_FILE)}",
     )
 
 
@@ -186,22 +157,9 @@ def plan(config: Config) -> Plan:
         config.limits,
         config.sockets,
         config.log,
-        admin_socket(config),
+        Path(config.admin_socket) if config.admin_socket else None,
         _metrics(config.metrics.listen),
     )
-
-
-def admin_socket(config: Config) -> Path:
-    """Raises ConfigError."""
-    if config.admin_socket:
-        if not config.admin_socket.startswith("/"):
-            raise ConfigError(f"admin_socket: found {found(config.admin_socket)}, expected /path")
-        return Path(config.admin_socket)
-    for number, agents in enumerate(config.agents):
-        address = _address(agents.listen, f"agents[{number}].listen")
-        if isinstance(address, UnixAddress):
-            return Path(address.path).with_name(DEFAULT_ADMIN_SOCKET.name)
-    return DEFAULT_ADMIN_SOCKET
 
 
 def _metrics(text: str | None) -> TcpAddress | UnixAddress | None:

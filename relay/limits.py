@@ -11,7 +11,8 @@ Price = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[limits]` table. Times are seconds, sizes bytes."""
+    """What the relay bears, and for how long. Times are in seconds, sizes in bytes; each default
+    suits most."""
 
     links: Count = 1024
     """Agents' links in all, those being set up included: one per host, and room for reconnects.

@@ -9,7 +9,8 @@ SecondsOrOff = Annotated[int, msgspec.Meta(ge=0, le=3600)]
 
 
 class SocketOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[sockets]` table: one for all listeners. Times are whole seconds, 0 is off."""
+    """What the kernel does for the relay's connections, on all listeners. Times are whole seconds,
+    0 is off."""
 
     backlog: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 4096
     """Connections of a listener that the kernel holds until they are accepted: what comes in the

@@ -39,22 +39,22 @@ def test_the_files_are_what_the_code_says(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_stale_is_named_and_made_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder in ("docs", "deploy"):
-        (tmp_path / folder).mkdir()
+    for folder in ("docs", "deploy/config"):
+        (tmp_path / folder).mkdir(parents=True)
     monkeypatch.setattr(reference, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["reference.py"])
     assert reference.main() == 0
-    (tmp_path / "deploy" / "agent.toml").write_text("# an old one\n")
+    (tmp_path / "deploy" / "config" / "agent.toml").write_text("# an old one\n")
     monkeypatch.setattr(sys, "argv", ["reference.py", "--check"])
     assert reference.main() == 1
     assert capsys.readouterr().out == (
-        "deploy/agent.toml: not what the code says: make reference\n"
+        "deploy/config/agent.toml: not what the code says: make reference\n"
     )
 
 
 @pytest.mark.parametrize("name", reference.FILES)
 def test_the_sample_changes_nothing_until_something_is_uncommented(name: str) -> None:
-    text = (ROOT / "deploy" / f"{name}.toml").read_text()
+    text = (ROOT / "deploy" / "config" / f"{name}.toml").read_text()
     assert tomllib.loads(text) == {}
     uncommented = re.sub(r"^#(?! )", "", text, flags=re.M)
     table = tomllib.loads(uncommented)
@@ -63,7 +63,7 @@ def test_the_sample_changes_nothing_until_something_is_uncommented(name: str) ->
 
 @pytest.mark.parametrize("name", reference.FILES)
 def test_every_key_is_in_both_and_explained(name: str) -> None:
-    text = (ROOT / "deploy" / f"{name}.toml").read_text()
+    text = (ROOT / "deploy" / "config" / f"{name}.toml").read_text()
     page = (ROOT / "docs" / f"reference-{name}.md").read_text()
     for table in reference.tables(reference.FILES[name]):
         assert table.text, table.heading
@@ -74,7 +74,7 @@ def test_every_key_is_in_both_and_explained(name: str) -> None:
 
 
 def test_the_defaults_of_the_sample_are_the_defaults() -> None:
-    text = (ROOT / "deploy" / "agent.toml").read_text()
+    text = (ROOT / "deploy" / "config" / "agent.toml").read_text()
     keys = re.findall(r"^#((?:state|socket|admin_socket) = .*)$", text, re.M)
     keys += re.findall(r"^#(\[timers\]\n(?:#.*\n)*)", text, re.M)
     said = re.sub(r"^#(?! )", "", "\n".join(keys), flags=re.M)

@@ -90,14 +90,33 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert plan.log == config.Log("console", "debug")
 
 
+@pytest.mark.parametrize(
+    ("name", "agents", "expected"),
+    [
+        ("relay.toml", "unix:/run/x/agents.sock", "/run/x/relay-admin.sock"),
+        ("relay-one.toml", "unix:/run/x/agents.sock", "/run/x/relay-one-admin.sock"),
+        ("relay-two.toml", "tcp:127.0.0.1:1", "/run/bartizan-relay/relay-two-admin.sock"),
+    ],
+)
+def test_the_admin_socket_is_named_after_the_file(
+    tmp_path: Path, name: str, agents: str, expected: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(f'[[agents]]\nlisten = "{agents}"\n')
+    assert config.load(file).admin_socket == expected
+    file.write_text(f'admin_socket = "/a"\n[[agents]]\nlisten = "{agents}"\n')
+    assert config.load(file).admin_socket == "/a"
+
+
 def test_no_file_is_a_relay_for_its_own_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "none")
+    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "relay.toml")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     plan = config.plan(config.load(None))
     assert [listener.trusted for listener in plan.listeners] == [frozenset({0}), None]
     assert plan.listeners[0].address == UnixAddress("/run/bartizan-relay/agents.sock")
+    assert plan.admin_socket == Path("/run/bartizan-relay/relay-admin.sock")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     plan = config.plan(config.load(None))

@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 import pytest
 
+from daemons.log_settings import Log
 from relay.cli import main
-from relay.config import AgentsListener, Config, Log, Metrics, ValidatorsListener
+from relay.config_file import AgentsListener, Config, Metrics, ValidatorsListener
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.socket_options import SocketOptions

@@ -76,12 +76,14 @@ async def test_an_agent_that_hangs_is_replaced(host: Machine) -> None:
 async def test_instances_beside_one_another(host: Machine) -> None:
     for name, port in (("one", 4901), ("two", 4902)):
         host.path(f"/etc/bartizan/relay-{name}.toml").write_text(
-            f'admin_socket = "/run/bartizan-relay/{name}-admin.sock"\n'
             f'[[agents]]\nlisten = "unix:/run/bartizan-relay/{name}.sock"\n'
             f'[[validators]]\nlisten = "tcp:[::]:{port}"\n'
         )
         await host.run("systemctl", "enable", "--now", f"{RELAY}@{name}")
         await host.logged(f"{RELAY}@{name}", "relay up")
+    for name, port in (("one", 4901), ("two", 4902)):
+        asked = ("bartizan-relay", "status", "--config", f"/etc/bartizan/relay-{name}.toml")
+        assert f":{port}" in (await host.ended(*asked)).stdout
     listening = await host.run("ss", "--listening", "--tcp", "--numeric", "--no-header")
     assert set(re.findall(r":(4\d\d\d)\b", listening)) == {"4817", "4901", "4902"}
 

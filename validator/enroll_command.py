@@ -62,8 +62,8 @@ def enroll_all(
     for offer in offers:
         terminal.show([Line(), *paragraph(f"-- {offer.host}", terminal.width, Tone.HEADING)])
         codes.append(_enroll_one_of_many(offer, way, store, terminal, log))
-        if codes[-1] == ExitCode.INTERRUPTED and not way.yes:
-            break  # the user has left
+        if codes[-1] == ExitCode.INTERRUPTED:
+            break  # the user has left, or the network is not to be trusted
     codes += [ExitCode.INTERRUPTED] * (len(offers) - len(codes))
     missing = [offer.host for offer, code in zip(offers, codes, strict=True) if code]
     terminal.show([Line(), *all_offers_lines(len(offers), missing, terminal.width)])
@@ -82,6 +82,8 @@ def _enroll_one_of_many(
     except KeyStoreError as error:
         terminal.complain(str(error))
         return ExitCode.KEY_STORE
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
 
 
 def enroll(offer: Offer, way: Way, store: KeyStore, terminal: Terminal, log: TimelineLog) -> int:

@@ -105,6 +105,6 @@ def all_offers_lines(offers: int, missing: list[str], width: int) -> list[Line]:
         return paragraph(f"Enrolled at all {offers} hosts.", width, Tone.GOOD)
     text = (
         f"Enrolled at {offers - len(missing)} of {offers} hosts. Not at: {', '.join(missing)}. "
-        "Ask them for new enrolment codes."
+        "Codes that were not used can be given again while they are valid; else ask for new ones."
     )
     return paragraph(text, width, Tone.WARNING)

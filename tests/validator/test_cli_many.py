@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.direct_agent import DirectAgent, direct_agent
+from tests.support.direct_agent import At, DirectAgent, Fault, direct_agent
 from tests.validator.command_line import err, out, put, stored
 from tests.validator.pairs import pair
 from tests.validator.terminal_user import at_terminal, run
@@ -101,6 +101,17 @@ async def test_who_leaves_leaves_the_rest_too(hosts: list[DirectAgent], home: Pa
         assert await user.ended() == 5
         assert "Enrolled at 1 of 3 hosts. Not at: web2, db." in user.screen
     assert hosts[2].openings == []
+
+
+async def test_interrupted_in_the_middle(hosts: list[DirectAgent], home: Path, env):
+    hosts[1].faults[At.OPENING] = Fault.SILENCE
+    async with at_terminal(env, "enroll", "--yes", *codes(hosts)) as user:
+        await hosts[1].misbehaved.wait()
+        user.press("\x03")
+        assert await user.ended() == 5
+        assert "Enrolled at 1 of 3 hosts. Not at: web2, db." in user.screen
+    assert hosts[2].openings == []
+    assert [record.host for record in stored(home)] == ["web1"]
 
 
 async def test_a_store_that_cannot_be_used_is_told_for_each(

@@ -89,5 +89,5 @@ def test_no_offer(outcome: Outcome):
 def test_the_end_of_several_enrolments():
     assert all_offers_lines(3, [], 79) == [Line("Enrolled at all 3 hosts.", Tone.GOOD)]
     lines = all_offers_lines(3, ["web2", "d\x1bb"], 200)
-    assert text(lines).startswith("Enrolled at 1 of 3 hosts. Not at: web2, db. Ask them")
+    assert text(lines).startswith("Enrolled at 1 of 3 hosts. Not at: web2, db. Codes that")
     assert lines[0].tone is Tone.WARNING

@@ -98,7 +98,7 @@ OF_DEVICES: Final = frozenset(
 _TYPED: Final = frozenset({SignOnEnd.WRONG_CODE, SignOnEnd.REPLAYED, SignOnEnd.THROTTLED})
 _FOR_ALL: Final = frozenset(
     {
-        *OF_DEVICES,
+        *(OF_DEVICES - LETS_IN),
         SignOnEnd.EXPIRED,
         SignOnEnd.REVOKED,
         SignOnEnd.UNAVAILABLE,
@@ -120,8 +120,8 @@ def told_late(end: SignOnEnd) -> bool:
 def ends_those_who_joined(end: SignOnEnd, *, same_secret: bool) -> bool:
     """Whether the end of a sign-on is that of those, too, who wait with it.
 
-    What went wrong at one caller's terminal is nobody else's. With `same_secret`, everybody has
-    typed the same.
+    What went wrong at one caller's terminal is nobody else's, and what lets one in is none: that
+    goes by way of a lease. With `same_secret`, everybody has typed the same.
     """
     return end in _FOR_ALL or (same_secret and end in _TYPED)
 

@@ -42,5 +42,5 @@ class Pending:
             del self._leading[key]
             leading.over.set()
 
-    def __len__(self) -> int:
-        return len(self._leading)
+    def __iter__(self) -> Iterator[Leading]:
+        return iter(self._leading.values())

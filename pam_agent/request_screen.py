@@ -7,6 +7,7 @@ is one of that name, a device of theirs or a method of their own is not to be se
 from dataclasses import dataclass
 
 from pam_agent import conversation
+from pam_agent.codes import method_of
 from pam_agent.methods import Method
 from pam_agent.service_policy import Display, ServicePolicy
 
@@ -35,6 +36,17 @@ def taken_codes(offered: frozenset[Method], allowed: frozenset[Method]) -> froze
     """Those of them that count for an account whose methods are `allowed`, and a TOTP that was
     given to it alone."""
     return allowed & (offered | {Method.TOTP})
+
+
+def is_judged(typed: str, offered: frozenset[Method], *, trusted: bool) -> bool:
+    """Whether an answer is taken for a code; else it only goes on to wait for the device.
+
+    A TOTP is one where none is offered, too, and for whoever types it: an account may have been
+    given one, and that is not to be seen.
+    """
+    if not trusted or not typed:
+        return False
+    return bool(offered) or method_of(typed) is Method.TOTP
 
 
 def screen(

@@ -17,7 +17,14 @@ from pam_agent.outcomes import SignOnEnd
 from pam_agent.pending import Leading
 from pam_agent.policy import asked
 from pam_agent.records import AccountStanding
-from pam_agent.request_screen import Screen, joined_screen, offered_codes, screen, taken_codes
+from pam_agent.request_screen import (
+    Screen,
+    is_judged,
+    joined_screen,
+    offered_codes,
+    screen,
+    taken_codes,
+)
 from pam_agent.schema import StoreError
 from pam_agent.service_policy import methods_for
 from pam_agent.session import Session, Subject
@@ -40,7 +47,8 @@ class ShownSignOn:
         self._dialogue: Final = dialogue
         self._revoked: Final = revoked
         self._standing = AccountStanding()
-        self._taken: frozenset[Method] = frozenset()
+        self._offered: frozenset[Method] = frozenset()
+        self._allowed: frozenset[Method] = frozenset()
         self._valid_until = 0.0
         self._end: SignOnEnd | None = None
         self._scope = trio.CancelScope()
@@ -106,8 +114,7 @@ class ShownSignOn:
         )
         if not queued and not offered:
             return SignOnEnd.UNAVAILABLE
-        if call.trusted:
-            self._taken = taken_codes(offered, allowed)
+        self._offered, self._allowed = offered, allowed
         self._valid_until = call.host.clock() + call.policy.timers.validation
         reply = await self._show(
             screen(
@@ -210,12 +217,12 @@ class ShownSignOn:
             return SignOnEnd.NOT_SHOWN  # a program that answers everything by the user's name
         if not typed and not queued and Method.APPROVE in call.policy.methods:
             return SignOnEnd.UNAVAILABLE
-        if queued and not (typed and self._taken):
+        if queued and not is_judged(typed, self._offered, trusted=call.trusted):
             return None
         call.mark("typed")
         if call.host.clock() >= self._valid_until:
             return SignOnEnd.EXPIRED
-        return await judge(call, typed, self._taken, code)
+        return await judge(call, typed, taken_codes(self._offered, self._allowed), code)
 
     async def _expired(self) -> SignOnEnd:
         """Where no device is asked, which would know the time."""

@@ -49,6 +49,7 @@ def test_what_was_typed_and_is_not_right_is_told_late() -> None:
 
 def test_whose_end_is_everybodys() -> None:
     own = {
+        *LETS_IN,
         SignOnEnd.CANCELLED,
         SignOnEnd.CONVERSATION_FAILED,
         SignOnEnd.NOT_SHOWN,
@@ -58,7 +59,7 @@ def test_whose_end_is_everybodys() -> None:
         SignOnEnd.STOPPED,
     }
     typed = {SignOnEnd.WRONG_CODE, SignOnEnd.REPLAYED, SignOnEnd.THROTTLED}
-    for end in set(SignOnEnd) - LETS_IN:
+    for end in SignOnEnd:
         assert ends_those_who_joined(end, same_secret=True) is (end not in own)
         assert ends_those_who_joined(end, same_secret=False) is (end not in own | typed)
 

@@ -5,6 +5,7 @@ import pytest
 from pam_agent.methods import Method
 from pam_agent.request_screen import (
     Screen,
+    is_judged,
     joined_screen,
     offered_codes,
     screen,
@@ -55,6 +56,23 @@ def test_an_accounts_own_methods_narrow_and_may_add_totp_only() -> None:
     assert taken_codes(offered, frozenset({Method.APPROVE})) == frozenset()
     assert taken_codes(offered, frozenset({Method.TOTP})) == totp
     assert taken_codes(frozenset(), BOTH | totp) == totp
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered", "trusted", "judged"),
+    [
+        ("", "code", True, False),
+        ("yes", "code", True, True),
+        ("yes", "", True, False),
+        ("123 456", "", True, True),
+        ("123456", "", False, False),
+        ("12345678", "code", False, False),
+        ("12345678", "", True, False),
+    ],
+)
+def test_what_is_taken_for_a_code(typed: str, offered: str, trusted: bool, judged: bool) -> None:
+    codes = frozenset(Method(each) for each in offered.split())
+    assert is_judged(typed, codes, trusted=trusted) is judged
 
 
 # ---- screens -------------------------------------------------------------------------------------

@@ -22,7 +22,22 @@ from pam_agent.admin_wire import (
     decode_reply,
     decode_request,
 )
+from pam_agent.administration_wire import (
+    AliasLine,
+    AuditLine,
+    BreakGlassLine,
+    EndBreakGlass,
+    ListAdministration,
+    MethodsLine,
+    OpenBreakGlass,
+    SetAlias,
+    SetMethods,
+    ShowAudit,
+)
+from pam_agent.audit_log import AuditEntry, AuditKind
+from pam_agent.break_glass import MAX_BREAK_GLASS
 from pam_agent.enrolment_events import Compare, Enrolled, EnrolmentFailure, Failed, Offered
+from pam_agent.methods import Method
 from pam_agent.sign_ons import Story
 from pam_agent.totp_wire import RemoveTotp, SetTotp, TotpLine, TotpSecret
 from tests.fuzz.script import Script
@@ -54,7 +69,24 @@ def once(data: bytes) -> None:
 def seeds() -> Iterator[bytes]:
     requests = (ListAccounts(), Revoke("anna", None), Revoke("anna", 2**63 - 1), Enroll("anna"))
     totp = (SetTotp("anna"), RemoveTotp("anna"))
-    for request in (*requests, *totp, ShowLinkKey(), ShowStatus(), Why(SIGN_ON_ID)):
+    administration = (
+        SetAlias("tom", "thomas"),
+        SetAlias("tom", None),
+        SetMethods("anna", "*", tuple(Method)),
+        SetMethods("anna", "sshd", ()),
+        OpenBreakGlass("anna", MAX_BREAK_GLASS, "lost"),
+        EndBreakGlass("anna"),
+        ListAdministration(),
+        ShowAudit(2**63 - 1),
+    )
+    for request in (
+        *requests,
+        *totp,
+        *administration,
+        ShowLinkKey(),
+        ShowStatus(),
+        Why(SIGN_ON_ID),
+    ):
         yield b"\0" + encode_line(request)
     replies = (
         DeviceLine("anna", 1, "phone", "active", 0, 1_800_000_000, 0),
@@ -70,6 +102,11 @@ def seeds() -> Iterator[bytes]:
         Trouble(1.5, "warning", "relay lost: why silent"),
         Story("sign-on", SIGN_ON_ID, "expired", "", "anna", 1.5, {"queued": 0.5}, COUNTS),
         Unknown(1.5, 100),
+        AliasLine("tom", "thomas"),
+        MethodsLine("anna", "sshd", (Method.CODE,)),
+        BreakGlassLine("anna", 1_800_000_000, 1_800_007_200, "lost", 0),
+        AuditLine.of(AuditEntry(1, AuditKind.SIGN_ON, "anna", "approved", handshake=bytes(32))),
+        AuditLine(1, "alias", "anna", "set"),
         Done(),
         Refused("no such account"),
     )

@@ -221,10 +221,20 @@ def link_key(path: Path | None) -> None:
             # Not running yet: the key is in the store, if this user may open it.
             if not (config.state / FILE_NAME).exists():
                 raise
+            _become_owner(config.state)
             found = [trio.run(_stored_link_key, config)]
     for reply in found:
         if isinstance(reply, LinkKey):
             click.echo(reply.line)
+
+
+def _become_owner(state: Path) -> None:
+    """Root goes on as the store's own user, and leaves no file of root's there."""
+    owner = state.lstat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
+        os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
 
 
 async def _stored_link_key(config: Config) -> LinkKey:

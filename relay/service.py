@@ -5,12 +5,14 @@ cannot be told whether there will be one: links, sign-ons and whoever waits go o
 happened. If there is none, the manager closes them all. SIGINT drains first, here as elsewhere.
 """
 
+import contextlib
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -20,6 +22,8 @@ from daemons.descriptor_store import DescriptorStore
 from daemons.logs import Book
 from daemons.supervision import ready, reloading, stopping
 from daemons.systemd import Manager
+from daemons.unix_listener import clear
+from protocol.address import TcpAddress, UnixAddress
 from relay import handover
 from relay.activation import (
     KEPT_CONNECTION,
@@ -33,6 +37,7 @@ from relay.activation import (
 from relay.broker import Broker
 from relay.config import ConfigError, Plan
 from relay.ends import Link
+from relay.listeners import address_of
 from relay.logs import reporter
 from relay.oversight import oversee
 from relay.server import Relay
@@ -114,6 +119,14 @@ async def _keep(listeners: list[Listener], there: set[int], store: DescriptorSto
     await store.keep([(listener_name(x.socket), [x.socket.fileno()]) for x in new])
 
 
+def _unlink(closed: Sequence[TcpAddress | UnixAddress]) -> None:
+    """The names of listeners that are closed, unless others listen there."""
+    for each in closed:
+        if isinstance(each, UnixAddress):
+            with contextlib.suppress(OSError):  # another user's folder
+                clear(Path(each.path))
+
+
 def _shift() -> float:
     """CLOCK_MONOTONIC's lead over Trio's clock."""
     return time.clock_gettime(time.CLOCK_MONOTONIC) - trio.current_time()
@@ -125,7 +138,9 @@ def _shift() -> float:
 def _take_over(relay: Relay, found: Given) -> None:
     """What a relay before has left. If that cannot be read, all is closed, and agents and devices
     try again."""
+    where = [address_of(each) for each in found.listeners]
     close_all(found.listeners)
+    _unlink(where)
     if not found.state and not found.connections:
         return
     now = trio.current_time()
@@ -216,6 +231,7 @@ async def _reload(
         return
     gone = [each for each in relay.listeners if each.socket in ours.listeners]
     names = [listener_name(each.socket) for each in gone]
+    where = [address_of(each.socket) for each in gone]
     old = {key: getattr(relay.plan, key) for key in NEED_A_RESTART}
     later = [key for key in NEED_A_RESTART if getattr(plan, key) != old[key]]
     relay.plan, relay.listeners = replace(plan, **old), listeners
@@ -228,6 +244,7 @@ async def _reload(
     relay.switch.adopt_limits()
     relay.switch.wake()
     await store.forget(names)
+    _unlink(where)
     await _keep(listeners, there, store)
     _log.info(
         "configuration adopted",

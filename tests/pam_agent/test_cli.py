@@ -377,6 +377,21 @@ async def test_link_key_with_the_daemon_and_without(config: Path, tmp_path: Path
     assert (await run(config, "link-key")).returncode == 3
 
 
+async def test_root_reads_the_link_key_as_the_stores_owner(config: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("not root")
+    with serving(config):
+        running = await run(config, "link-key")
+    for above in (tmp_path, *tmp_path.parents):
+        above.chmod(above.stat().st_mode | 0o011)
+    files = [tmp_path / "state", *(tmp_path / "state").iterdir()]
+    for each in files:
+        os.chown(each, 65534, 65534)
+    stopped = await run(config, "link-key")
+    assert stopped.stdout == running.stdout, stopped.stderr
+    assert {each.stat().st_uid for each in (tmp_path / "state").iterdir()} == {65534}
+
+
 # ---- enroll --------------------------------------------------------------------------------------
 
 

@@ -260,6 +260,23 @@ async def attach_by_key(port: int, key: X25519PrivateKey, relay: bytes) -> Agent
     return agent
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_unix_listener_that_is_no_longer_wanted_takes_its_name_along(
+    unit: Unit, restarted: bool
+) -> None:
+    second = unit.folder / "second.sock"
+    one = f'[[agents]]\nlisten = "unix:{unit.folder}/agents.sock"\n'
+    unit.configure(agents=f'{one}[[agents]]\nlisten = "unix:{second}"\n')
+    await unit.start()
+    assert second.is_socket()
+    unit.configure(agents=one)
+    await (unit.restart() if restarted else unit.reload())
+    assert not second.exists()
+    agent = await unit.attach()
+    await agent.queue(TAG)
+    await agent.stream.aclose()
+
+
 async def test_a_reload_changes_keys_limits_and_listeners_and_drops_nothing_else(
     unit: Unit,
 ) -> None:

@@ -29,8 +29,10 @@ from relay.oversight import oversee
 from relay.report import story_lines as relays_lines
 from tests.support.bare_validator import bare_validator, is_reset, opening, tag_of
 from tests.support.caller import Caller
+from tests.support.lost_side import lost_side
 from tests.support.patience import until
-from tests.support.together import Together, timers, together
+from tests.support.quiet_book import a_book
+from tests.support.together import Together, ends, timers, together
 
 GARBAGE: Final = b"g" * 80
 
@@ -92,6 +94,13 @@ async def link_ends(parts: Together, caller: Caller) -> None:
     parts.relay.relay.switch.wake()
 
 
+async def network_forgets(parts: Together, caller: Caller) -> None:
+    await caller.passcode()
+    link = await lost_side(parts)
+    await link.forget()
+    await until(lambda: RequestOutcome.REPLACED in ends(parts.relay))
+
+
 async def relay_stops(parts: Together, caller: Caller) -> None:
     await caller.passcode()
     parts.relay.relay.drain()
@@ -107,6 +116,8 @@ class Way:
 
 
 SHORT: Final = {"timers": timers(validation=1.0)}
+LONGER: Final = {"timers": timers(validation=3.0)}
+"""Long enough for a link to be lost twice."""
 
 
 def slow_clock() -> float:
@@ -122,6 +133,7 @@ WAYS: Final = {
         SignOnEnd.EXPIRED,
         {"timers": timers(queue=0.5, validation=0.4), "clock": slow_clock},
     ),
+    RequestOutcome.REPLACED: Way(network_forgets, SignOnEnd.EXPIRED, LONGER),
     RequestOutcome.REJECTED_TOO_OFTEN: Way(
         rejected, SignOnEnd.EXPIRED, {"limits": Limits(hold=0.05, hold_jitter=0.001), **SHORT}
     ),
@@ -145,7 +157,6 @@ WAYS: Final = {
 }
 NOT_WITH_OUR_AGENT: Final = {
     RequestOutcome.NOT_READING,  # all that an agent of ours sends fits into a socket's buffers
-    RequestOutcome.REPLACED,  # by Unix socket the relay knows of a lost link before it is back
 }
 """tests/relay has them with scripted ends."""
 
@@ -161,7 +172,7 @@ async def test_both_tell_the_same_story(outcome: RequestOutcome, tmp_path: Path)
         relay = parts.relay.relay
         admin = tmp_path / "relay-admin.sock"
         relay.plan = replace(relay.plan, admin_socket=admin)
-        await parts.nursery.start(oversee, relay)
+        await parts.nursery.start(oversee, relay, a_book())
         async with parts.agent.call() as caller:
             await way.scenario(parts, caller)
             line = await parts.log.event("sign-on ended")

@@ -1,8 +1,11 @@
 """The dashboard and the alerts name only metrics that there are, with labels that they have."""
 
 import json
+import os
 import re
-from collections.abc import AsyncIterator, Iterator
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,9 +13,12 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemons.troubles import Troubles
 from pam_agent.metrics import Metrics as AgentMetrics
+from pam_agent.overview import Overview as AgentOverview
 from relay.metrics import Metrics
 from relay.overview import Overview
+from tests.support.quiet_book import a_book
 from tests.support.together import together
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
@@ -37,8 +43,9 @@ def expressions() -> Iterator[str]:
 async def samples(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[dict[str, list[Any]]]:
     """Every sample's labels, by name, of a real relay and a real agent that have just started."""
     async with together(tmp_path) as parts:
-        page = await Metrics(Overview(parts.relay.relay)).page()
-        page += await AgentMetrics(parts.agent.agent, lambda: 0, "1").page()
+        page = await Metrics(Overview(parts.relay.relay, a_book())).page()
+        agent = AgentOverview(parts.agent.agent, Troubles(), lambda: 0)
+        page += await AgentMetrics(agent).page()
         found: dict[str, list[Any]] = {}
         for family in text_string_to_metric_families(page.decode()):
             for sample in family.samples:
@@ -50,6 +57,85 @@ def test_there_are_expressions_in_both_files() -> None:
     assert len(json.loads(DASHBOARD.read_text())["panels"]) >= 10
     assert len(list(expressions())) > RULES.read_text().count("- alert:") >= 10
     assert RULES.read_text().count("expr:") == RULES.read_text().count("- alert:")
+
+
+@pytest.fixture
+def promtool() -> Callable[..., None]:
+    """Prometheus's own check of its files."""
+    if shutil.which("promtool") is None and os.environ.get("CI") != "true":
+        pytest.skip("promtool is not installed (apt-get install prometheus)")
+
+    def run(*arguments: str | Path) -> None:
+        done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return run
+
+
+def test_prometheus_takes_the_rules(promtool: Callable[..., None]) -> None:
+    promtool("check", "rules", RULES)
+
+
+def test_prometheus_understands_what_the_dashboard_asks(
+    promtool: Callable[..., None], tmp_path: Path
+) -> None:
+    asked = [
+        {"record": f"panel:expression{number}", "expr": expression.replace("$instance", ".*")}
+        for number, expression in enumerate(expressions())
+    ]
+    file = tmp_path / "dashboard.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": asked}]}))
+    promtool("check", "rules", file)
+
+
+NEAR: Final = {
+    'bartizan_relay_requests{instance="one",stage="waiting"}': 500,
+    'bartizan_relay_requests{instance="one",stage="running"}': 301,
+    'bartizan_relay_requests{instance="two",stage="waiting"}': 1,
+    'bartizan_relay_links{instance="two"}': 81,
+    'bartizan_relay_links{instance="one"}': 1,
+    **{
+        f'bartizan_relay_limit{{instance="{instance}",of="{limit}"}}': value
+        for instance in ("one", "two", "three")
+        for limit, value in (("requests", 1000), ("links", 100))
+    },
+    'bartizan_relay_requests{instance="three",stage="waiting"}': 800,
+    'bartizan_relay_links{instance="three"}': 80,
+}
+"""Figures of three relays: one is near its limit of requests, two near that of links."""
+
+
+def test_a_relay_near_a_limit_raises_the_alert(
+    promtool: Callable[..., None], tmp_path: Path
+) -> None:
+    """The one rule that puts figures together."""
+    [rule] = re.findall(
+        r"alert: BartizanRelayNearALimit\n +expr: >-\n((?: {10}.+\n)+)", RULES.read_text()
+    )
+    case = {
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": series, "values": f"{value}x5"} for series, value in NEAR.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"count by (instance) ({' '.join(rule.split())})",
+                        "eval_time": "5m",
+                        "exp_samples": [
+                            {"labels": f'{{instance="{each}"}}', "value": 1}
+                            for each in ("one", "two")
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+    file = tmp_path / "case.yml"
+    file.write_text(json.dumps(case))
+    promtool("test", "rules", file)
 
 
 async def test_every_metric_that_is_named_exists(samples: dict[str, list[Any]]) -> None:

@@ -12,7 +12,6 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
-from daemons.log_settings import LogFormat
 from daemons.logs import Book
 from daemons.report import when
 from daemons.troubles import Trouble
@@ -32,13 +31,13 @@ from relay.admin_wire import (
     decode_reply,
 )
 from relay.limits import Limits
-from relay.message_ids import JOURNAL_FORM
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.oversight import oversee
 from relay.report import is_well, status_lines, story_lines
 from relay.standing import strangers_ended
 from tests.support.caller import connected
 from tests.support.patience import until
+from tests.support.quiet_book import a_book
 from tests.support.relay import RunningRelay, start_relay
 from tests.support.together import together
 
@@ -75,16 +74,6 @@ class Overseen:
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
-
-
-def a_book() -> Book:
-    """Of a log that is written nowhere, since nobody is there to take it."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        return Book(LogFormat.JSON, JOURNAL_FORM, writing, "")
-    finally:
-        os.close(writing)
 
 
 @pytest.fixture

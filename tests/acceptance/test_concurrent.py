@@ -109,7 +109,7 @@ class SignOn:
             (record,) = store.listing().records
             with store.locked(record.record_id, LOCK_SECONDS, lambda: None) as locked:
                 record, log = locked.read(), TimelineLog(None)
-                ending = attempt(locked, record, Mode.PASSCODE, self.passcode, decide, log)
+                ending = attempt(locked.write, record, Mode.PASSCODE, self.passcode, decide, log)
                 self.outcome = ending.outcome
 
 

@@ -1,4 +1,4 @@
-"""edge. Who has to sign on at a service, as the host's name service knows users and groups.
+"""shell. Who has to sign on at a service, as the host's name service knows users and groups.
 
 It may be slow, away, or not know somebody: then the sign-on is required.
 """

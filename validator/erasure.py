@@ -6,6 +6,7 @@ worthless for certain.
 """
 
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from validator.keystore import LOCK, RECORD, TEMPORARY
+
+_NAME: Final = re.compile(f"([a-z2-7]{{16}})({LOCK}|{TEMPORARY}|{RECORD})".replace(".", r"\."))
+"""Names of an enrolment's files: its id first. The user's directory may hold other things."""
 
 _MAX_OVERWRITTEN: Final = 65_536
 """Bytes: a record has at most 2 KiB; whatever is so much larger is none, and is only removed."""
@@ -40,15 +44,16 @@ def erase(directory: Path, record_ids: Iterable[str] | None = None) -> Erased:
     except OSError as error:
         return Erased(0, (f"{directory}: {error.strerror}",))
     wanted = None if record_ids is None else set(record_ids)
+    found = [match for match in map(_NAME.fullmatch, names) if match]
     failed: list[str] = []
     gone = 0
     for suffix in (LOCK, TEMPORARY, RECORD):
-        for name in names:
-            if name.endswith(suffix) and (wanted is None or name.removesuffix(suffix) in wanted):
+        for match in found:
+            if match[2] == suffix and (wanted is None or match[1] in wanted):
                 try:
-                    _erase_file(directory / name)
+                    _erase_file(directory / match[0])
                 except OSError as error:
-                    failed.append(f"{directory / name}: {error.strerror}")
+                    failed.append(f"{directory / match[0]}: {error.strerror}")
                 else:
                     gone += suffix == RECORD
     with suppress(OSError):

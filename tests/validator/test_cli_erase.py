@@ -13,6 +13,8 @@ from tests.validator.terminal_user import at_terminal, run
 from validator import erasure
 from validator.record import Record
 
+ID = "abcdefghijklm234"
+
 
 def gone(home: Path) -> bool:
     return not home.exists()
@@ -103,10 +105,12 @@ async def test_what_cannot_be_removed_is_named_and_the_rest_is_gone(
 
 
 def test_somebody_elses_files_stay(tmp_path: Path):
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "a.enrolment").write_bytes(b"x")
+    others = ["notes.txt", "mail.lock", "a.tmp", f"{ID}xlock", f"{ID}.enrolment.old"]
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / f"{ID}.enrolment").write_bytes(b"x")
     assert erasure.erase(tmp_path) == erasure.Erased(1, ())
-    assert files(tmp_path) == ["notes.txt"]
+    assert files(tmp_path) == sorted(others)
 
 
 def test_what_is_no_directory_is_named(tmp_path: Path):
@@ -117,8 +121,8 @@ def test_what_is_no_directory_is_named(tmp_path: Path):
 
 def test_the_bytes_are_overwritten_before_the_name_is_removed(tmp_path: Path):
     secret = os.urandom(900)
-    (tmp_path / "a.enrolment").write_bytes(secret)
-    with (tmp_path / "a.enrolment").open("rb") as still_open:
+    (tmp_path / f"{ID}.enrolment").write_bytes(secret)
+    with (tmp_path / f"{ID}.enrolment").open("rb") as still_open:
         erasure.erase(tmp_path)
         left = still_open.read()
     assert len(left) == len(secret)
@@ -129,11 +133,11 @@ def test_the_bytes_are_overwritten_before_the_name_is_removed(tmp_path: Path):
 def test_a_planted_file_is_removed_and_not_followed(tmp_path: Path, kind: str):
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    planted = tmp_path / "a.enrolment"
+    planted = tmp_path / f"{ID}.enrolment"
     if kind == "link":
         planted.symlink_to(victim)
     else:
         os.mkfifo(planted)
-    assert erasure.erase(tmp_path, ["a"]).enrolments == 1
+    assert erasure.erase(tmp_path, [ID]).enrolments == 1
     assert victim.read_bytes() == b"precious"
     assert files(tmp_path) == ["victim"]

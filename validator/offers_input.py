@@ -1,6 +1,8 @@
 """edge. Enrolment codes as they come to the program: as arguments, from a file, or typed."""
 
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,16 +36,38 @@ def read(codes: tuple[str, ...], file: Path | None, terminal: Terminal) -> tuple
 
 
 def offers_in(text: str) -> list[Offer]:
-    """One offer or several, each wrapped in whatever white space. Raises click.UsageError."""
-    first, *more = "".join(text.split()).replace("-", "").lower().split(SCHEME)
+    """The offers in a text, each once, whatever stands between them: `bartizan-agent enroll --json`
+    of many hosts, or what it shows to people. Raises click.UsageError.
+    """
+    _, *codes = _SCHEME.split(text)
     found: list[Offer] = []
-    for code in [first] if not more else [SCHEME + rest for rest in more]:
+    for number, code in enumerate(codes or [""], start=1):
         try:
-            found.append(Offer.decode(code))
+            found.append(_beginning(code) if codes else Offer.decode(text))
         except OfferError as error:
-            which = f"code {len(found) + 1}: " if len(more) > 1 else ""
+            which = f"code {number}: " if len(codes) > 1 else ""
             raise click.UsageError(f"{which}{error}. Nothing was sent.") from None
-    return found
+    return list(dict.fromkeys(found))
+
+
+_SCHEME: Final = re.compile(re.escape(SCHEME), re.IGNORECASE)
+_NO_CODE: Final = re.compile(r"[^a-zA-Z0-9\s-]")
+
+
+def _beginning(text: str) -> Offer:
+    """The offer in as many lines as it has. Raises OfferError."""
+    code = SCHEME
+    *lines, last = text.splitlines() or [""]
+    for line in lines:
+        code += _characters(line)
+        with suppress(OfferError):
+            return Offer.decode(code)
+    return Offer.decode(code + _characters(last))
+
+
+def _characters(line: str) -> str:
+    """Those of a code: a quotation mark of JSON ends it."""
+    return _NO_CODE.split(line, maxsplit=1)[0]
 
 
 def _standard_input() -> str:

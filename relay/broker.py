@@ -3,7 +3,7 @@ says what happens.
 
 Every method is one synchronous step, so pairing is atomic without a lock. Times are seconds of one
 steady clock and are passed in. What is to be done to sockets is left on the ends themselves (`out`,
-`fate`) and their names in `touched`; what is to be logged is left in `records`.
+`fate`) and they are touched; what is to be logged is left in `records`.
 
 Its parts know one another in one direction: links, requests, transactions, the door. What a step
 leaves behind is in one place for all: the effects.
@@ -41,12 +41,12 @@ class Broker:
         """`agents` maps link public keys (32 bytes) to names. `jitter` gives numbers of 0 to 1."""
         self.limits = limits
         effects = Effects()
-        self.touched: Final = effects.touched
         self.records: Final = effects.records
         self.door: Final = Door(limits, effects, jitter)
         self.transactions: Final = Transactions(limits, effects, self.door)
         self.requests: Final = Requests(limits, effects, self.door, self.transactions)
         self.links: Final = Links(limits, effects, self.requests, key, agents)
+        self._effects: Final = effects
         self._deadlines: Final = effects.deadlines
         self._floods: Final = effects.floods
 
@@ -114,6 +114,32 @@ class Broker:
         """Strangers' ends that are counted, and in no record yet."""
         return self._floods.untold()
 
+    # ---- what the steps have left ----------------------------------------------------------------
+
+    @property
+    def touched(self) -> bool:
+        """Whether there is an end to look at."""
+        return bool(self._effects.touched_links or self._effects.touched_validators)
+
+    def touch(self, end: Link | Validator) -> None:
+        """This one is to be looked at, too."""
+        self._effects.touch(end)
+
+    def touched_links(self) -> list[Link]:
+        """Those to look at now, each once. From here on they may be touched anew."""
+        links, self._effects.touched_links = self._effects.touched_links, []
+        for link in links:
+            link.touched = False
+        return links
+
+    def touched_validators(self) -> list[Validator]:
+        """The same."""
+        effects = self._effects
+        validators, effects.touched_validators = effects.touched_validators, []
+        for validator in validators:
+            validator.touched = False
+        return validators
+
     # ---- time ------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float:
@@ -165,7 +191,7 @@ class Broker:
         elif end.state is not ValidatorState.PAIRED:
             self.door.restore(end)
         self._deadlines.add(end, end.deadline)
-        self.touched.add(end)
+        self.touch(end)
 
     # ---- stopping --------------------------------------------------------------------------------
 

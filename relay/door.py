@@ -139,7 +139,7 @@ class Door:
         validator.state = ValidatorState.UNMATCHED
         validator.outcome = ValidatorOutcome.UNMATCHED
         self._unmatched.setdefault(tag, {})[validator] = None
-        self._effects.touched.add(validator)
+        self._effects.touch(validator)
 
     def first(self, tags: Iterable[bytes]) -> Validator | None:
         """Who waits longest under the first of these tags that anybody waits under."""
@@ -162,7 +162,7 @@ class Door:
         validator.state = ValidatorState.HELD
         validator.outcome = outcome
         validator.out.clear()
-        self._effects.touched.add(validator)
+        self._effects.touch(validator)
         if validator.answered or now >= validator.release:
             self.dismiss(validator, outcome, now)
             return
@@ -209,7 +209,7 @@ class Door:
         if not validator.answered:
             validator.visit.cost(self._price(validator), now)
         self._effects.deadlines.remove(validator, validator.deadline)
-        self._effects.touched.add(validator)
+        self._effects.touch(validator)
         validator.state = ValidatorState.ENDED
         validator.fate = fate
 

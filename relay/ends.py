@@ -12,6 +12,7 @@ from protocol.data_messages import data_head
 from protocol.frames import FrameReader
 from protocol.limits import MAX_FRAME, MAX_LINK_FRAME, MAX_UNKNOWN_FRAME
 from relay.admission import Visit
+from relay.outbox import Outbox
 from relay.outcomes import ValidatorOutcome
 from relay.peers import Peer, source_text
 
@@ -36,6 +37,35 @@ class Arrival(Enum):
     KNOWN = "known"
 
 
+class End:
+    """What both kinds of connection have."""
+
+    __slots__ = (
+        "arrival",
+        "deadline",
+        "fate",
+        "opened",
+        "out",
+        "owner",
+        "reader",
+        "touched",
+        "visit",
+    )
+
+    def __init__(self, arrival: Arrival, visit: Visit, now: float, deadline: float) -> None:
+        self.arrival = arrival
+        self.visit = visit
+        self.opened: Final = now
+        self.deadline = deadline
+        self.reader: Final = FrameReader(MAX_UNKNOWN_FRAME)
+        self.out: Final = Outbox()
+        self.fate = Fate.OPEN
+        self.touched = False
+        """Whether whoever has its socket is to look at it, and has not yet."""
+        self.owner: object = None
+        """What that one keeps of it. Nobody else looks at this."""
+
+
 class LinkState(Enum):
     """How far a link has come."""
 
@@ -46,38 +76,28 @@ class LinkState(Enum):
     ENDED = "ended"
 
 
-class Link:
+class Link(End):
     """An agent's lasting connection."""
 
     __slots__ = (
         "agent",
-        "arrival",
         "claimed",
-        "deadline",
-        "fate",
         "handshake",
         "heard",
         "key",
         "of_proxy",
-        "opened",
-        "out",
         "peer",
-        "reader",
         "requests",
         "state",
-        "visit",
     )
 
     def __init__(self, peer: Peer | int, arrival: Arrival, visit: Visit, now: float) -> None:
         """`peer` is where it comes from, or the uid that the kernel says it has."""
+        super().__init__(arrival, visit, now, now)
         self.peer = peer
-        self.arrival = arrival
-        self.visit = visit
         self.of_proxy = False
         """Whether the proxy has said that it speaks for itself."""
-        self.opened: Final = now
         self.heard = now
-        self.deadline = now
         self.state = LinkState.PREFACE
         self.handshake: RelayHandshake | None = None
         self.claimed = ""
@@ -86,10 +106,7 @@ class Link:
         """That key, 32 bytes; empty where the kernel says who it is, or while it is unknown."""
         self.agent = ""
         """Who it is, once that is proved: for log and quotas."""
-        self.reader = FrameReader(MAX_UNKNOWN_FRAME)
         self.requests: dict[int, Request] = {}
-        self.out = bytearray()
-        self.fate = Fate.OPEN
 
     @property
     def source(self) -> str:
@@ -115,47 +132,34 @@ class ValidatorState(Enum):
     ENDED = "ended"
 
 
-class Validator:
+class Validator(End):
     """A validator's connection: one per sign-on. `release` is the moment of the uniform reset."""
 
     __slots__ = (
         "answered",
-        "arrival",
         "blocked_since",
-        "deadline",
-        "fate",
-        "opened",
-        "out",
         "outcome",
         "peer",
-        "reader",
         "release",
         "state",
         "tag",
         "transaction",
-        "visit",
     )
 
     def __init__(
         self, peer: Peer, arrival: Arrival, visit: Visit, now: float, release: float
     ) -> None:
+        super().__init__(arrival, visit, now, release)
         self.peer = peer
-        self.arrival = arrival
-        self.visit = visit
-        self.opened: Final = now
         self.release: Final = release
-        self.deadline = release
         self.blocked_since: float | None = None
         self.state = ValidatorState.PREFACE
-        self.reader = FrameReader(MAX_UNKNOWN_FRAME)
         self.tag = b""
         """What it asked for, empty before."""
         self.transaction: Transaction | None = None
         self.answered = False
         """Whether the agent has answered it: it is no stranger, and has been sent something."""
         self.outcome: ValidatorOutcome | None = ValidatorOutcome.SILENT
-        self.out = bytearray()
-        self.fate = Fate.OPEN
 
     @property
     def reading(self) -> bool:

@@ -231,7 +231,7 @@ def _link(saved: _Link, shift: float) -> Link:
     link.claimed = saved.agent if saved.key else ""
     link.attached(saved.agent)
     link.reader.feed(saved.unread)
-    link.out += saved.out
+    link.out.put(saved.out)
     return link
 
 
@@ -247,7 +247,7 @@ def _validator(saved: _Validator, shift: float) -> Validator:
     validator.tag = saved.tag
     validator.answered = saved.answered
     validator.reader.feed(saved.unread)
-    validator.out += saved.out
+    validator.out.put(saved.out)
     return validator
 
 

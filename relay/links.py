@@ -267,7 +267,7 @@ class Links:
             del self._setting_up[link]
             link.visit.cost(self._price(outcome), now)
         self._effects.deadlines.remove(link, link.deadline)
-        self._effects.touched.add(link)
+        self._effects.touch(link)
         requests = list(link.requests.values())
         for request in requests:
             self._requests.end(request, RequestOutcome.AGENT_GONE, now)

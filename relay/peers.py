@@ -11,13 +11,19 @@ _MAPPED: Final = bytes(10) + b"\xff\xff"
 class Peer:
     """An address and a port. Nothing changes it."""
 
-    __slots__ = ("packed", "port")
+    __slots__ = ("_dotted", "packed", "port")
 
-    def __init__(self, packed: bytes, port: int) -> None:
-        """`packed` is 4 or 16 bytes in network order."""
+    def __init__(self, packed: bytes, port: int, dotted: str = "") -> None:
+        """`packed` is 4 or 16 bytes in network order; `dotted` an IPv4 address as text, for who
+        has that already: it is needed twice for a sign-on, and not cheap to make."""
         self.packed: Final = packed[len(_MAPPED) :] if packed.startswith(_MAPPED) else packed
         """4 bytes of IPv4, or 16 of IPv6."""
         self.port: Final = port
+        if not dotted and len(self.packed) == _IPV4_LENGTH:
+            a, b, c, d = self.packed
+            dotted = f"{a}.{b}.{c}.{d}"
+        self._dotted: Final = dotted
+        """Empty for IPv6."""
 
     @property
     def source(self) -> bytes:
@@ -33,14 +39,15 @@ class Peer:
     @property
     def text(self) -> str:
         """`host:port`, an IPv6 address in brackets."""
-        packed = self.packed
-        if len(packed) == _IPV4_LENGTH:
-            return f"{packed[0]}.{packed[1]}.{packed[2]}.{packed[3]}:{self.port}"
-        return f"[{ipaddress.IPv6Address(packed)}]:{self.port}"
+        if self._dotted:
+            return f"{self._dotted}:{self.port}"
+        return f"[{ipaddress.IPv6Address(self.packed)}]:{self.port}"
 
     @property
     def network_text(self) -> str:
         """For the log: enough to see a pattern, too little to name a person."""
+        if self._dotted:
+            return self._dotted[: self._dotted.rindex(".")] + ".0/24"
         return network_text(self.network)
 
 

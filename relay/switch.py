@@ -26,7 +26,11 @@ from relay.records import Record
 BATCH: Final = 256
 """Ready sockets handled between two looks at the clock and the deadlines."""
 
-BATCHES: Final = 16
+TOGETHER: Final = 4
+"""Batches, while there are more, whose messages for one link go out together: a send costs as much
+as all else that is done for a message. A validator has its answer after each batch."""
+
+BATCHES: Final = 4 * TOGETHER
 """Batches before other tasks get their turn, which costs as much as several sockets. So they wait
 for 4,096 sockets at most: some tenths of a second when all of them are as busy as can be."""
 
@@ -43,6 +47,7 @@ LINK_READ: Final = 16384
 _packed: Final = socket.inet_pton
 _STREAM: Final = int(socket.SOCK_STREAM)
 _UNIX: Final = int(socket.AF_UNIX)
+_IPV4: Final = int(socket.AF_INET)
 _NOW: Final = int(socket.MSG_DONTWAIT)
 _READABLE: Final = select.EPOLLIN
 _WRITABLE: Final = select.EPOLLOUT
@@ -82,9 +87,10 @@ class Listener:
 class _Wire:
     """A socket, its end in the broker, and what epoll was told about it: 0 if nothing yet.
 
-    `shared` if others may have it open: then it does not leave an epoll set by being closed."""
+    `shared` if others may have it open: then it does not leave an epoll set by being closed. `full`
+    if it took no more, until epoll says otherwise."""
 
-    __slots__ = ("descriptor", "end", "events", "shared", "socket")
+    __slots__ = ("descriptor", "end", "events", "full", "shared", "socket")
 
     def __init__(self, sock: SocketType, end: Link | Validator, *, shared: bool = False) -> None:
         self.shared: Final = shared
@@ -92,6 +98,8 @@ class _Wire:
         self.descriptor: Final = sock.fileno()
         self.end: Final = end
         self.events = 0
+        self.full = False
+        end.owner = self
 
 
 class Switch:
@@ -110,7 +118,6 @@ class Switch:
         self._epoll: Final = select.epoll()
         self._listeners: Final[dict[int, Listener]] = {}
         self._wires: Final[dict[int, _Wire]] = {}
-        self._wire_of: Final[dict[Link | Validator, _Wire]] = {}
         self._paused_until = 0.0
         self._sleep = trio.CancelScope()
         self._turned: trio.Event | None = None
@@ -129,8 +136,11 @@ class Switch:
         """Until cancelled, when every socket is closed, the listeners included; or released."""
         try:
             while not self._released:
-                for _ in range(BATCHES):
-                    if not self._turn():
+                for turn in range(1, BATCHES + 1):
+                    busy = self._turn()
+                    if busy and turn % TOGETHER:
+                        continue
+                    if not self._settle(trio.current_time()) and not busy:
                         break
                 if self._turned is not None:
                     self._turned.set()
@@ -184,8 +194,7 @@ class Switch:
         plain = SocketType(sock.family, _STREAM, 0, sock.detach())
         wire = _Wire(plain, end, shared=True)
         self._wires[wire.descriptor] = wire
-        self._wire_of[end] = wire
-        self._broker.touched.add(end)
+        self._broker.touch(end)
 
     def release(self, now: float) -> dict[Link | Validator, int]:
         """Handle nothing more: the ends, and the descriptors of their sockets, which stay open
@@ -198,7 +207,7 @@ class Switch:
                 self._epoll.unregister(wire.descriptor)
         self._released = True
         self.wake()
-        return {end: wire.descriptor for end, wire in self._wire_of.items()}
+        return {wire.end: wire.descriptor for wire in self._wires.values()}
 
     def _turn(self) -> bool:
         """Handle whatever is ready and due; whether anything was ready."""
@@ -214,25 +223,26 @@ class Switch:
                 # Anew: a newcomer's time to leave counts from here, and a batch may take long.
                 self._accept(self._listeners[fd], trio.current_time())
         self._broker.tick(now)
-        self._settle(now)
+        for validator in self._broker.touched_validators():
+            self._flush(validator, now)
         return bool(ready)
 
-    def _settle(self, now: float) -> None:
-        """Flush, close and report what the broker has left."""
+    def _settle(self, now: float) -> bool:
+        """Flush, close and report all that the broker has left; whether there was anything."""
         broker = self._broker
+        found = broker.touched or bool(broker.records)
         while broker.touched:
-            touched = list(broker.touched)
-            broker.touched.clear()
-            for end in touched:
-                wire = self._wire_of.get(end)
-                if wire is not None:
-                    self._flush(wire, now)
+            for link in broker.touched_links():
+                self._flush(link, now)
+            for validator in broker.touched_validators():
+                self._flush(validator, now)
         if broker.records:
             records = list(broker.records)
             broker.records.clear()
             self._report(records)
         if broker.drained:
             self.drained.set()
+        return found
 
     def _accept(self, listener: Listener, now: float) -> None:
         for _ in range(ACCEPT_BATCH):
@@ -260,8 +270,7 @@ class Switch:
                 continue
             wire = _Wire(sock, end)
             self._wires[wire.descriptor] = wire
-            self._wire_of[end] = wire
-            self._broker.touched.add(end)
+            self._broker.touch(end)
             if end.fate is Fate.OPEN:
                 self._read(wire, now)  # who connects mostly sends at once
 
@@ -281,7 +290,8 @@ class Switch:
         if end.fate is not Fate.OPEN:
             return  # ended earlier in this batch, and about to be closed
         if events & _WRITABLE:
-            self._broker.touched.add(end)
+            wire.full = False
+            self._broker.touch(end)
         if events & _READABLE:
             self._read(wire, now)
         elif events & _GONE:
@@ -309,35 +319,35 @@ class Switch:
         else:
             self._broker.validator_gone(wire.end, now)
 
-    def _flush(self, wire: _Wire, now: float) -> None:
-        end = wire.end
-        if end.out and end.fate is not Fate.RESET:
+    def _flush(self, end: Link | Validator, now: float) -> None:
+        wire = end.owner
+        if not isinstance(wire, _Wire):
+            return  # it has been dropped
+        out = end.out
+        if out and not wire.full and end.fate is not Fate.RESET:
             try:
-                sent = wire.socket.send(end.out, _NOW)
-                if sent == len(end.out):
-                    end.out.clear()
-                else:
-                    del end.out[:sent]
+                out.sent(wire.socket.send(out.joined(), _NOW))
+                wire.full = bool(out)
             except OSError:
-                pass  # blocked, or gone: that comes as an event of its own
-        if end.fate is Fate.OPEN and end.out:
+                wire.full = True  # or it is gone: that comes as an event of its own
+        if out and end.fate is Fate.OPEN:
             self._broker.blocked(end, now)
         if end.fate is not Fate.OPEN:
             self._drop(wire)
             return
         reading = isinstance(end, Link) or end.reading
         wanted = _READABLE if reading else _LEFT
-        if end.out:
+        if out:
             wanted |= _WRITABLE
         if wanted != wire.events:
-            if not end.out:
+            if not out:
                 self._broker.unblocked(end)
             tell = self._epoll.modify if wire.events else self._epoll.register
             tell(wire.descriptor, wanted)
             wire.events = wanted
 
     def _drop(self, wire: _Wire) -> None:
-        del self._wire_of[wire.end]
+        wire.end.owner = None
         del self._wires[wire.descriptor]
         if wire.shared and wire.events:
             self._epoll.unregister(wire.descriptor)
@@ -355,6 +365,8 @@ class Switch:
 def _peer(family: int, address: tuple[Any, ...]) -> Peer:
     """Who is at the other end of a TCP connection. A link-local address has a scope behind `%`."""
     host: str = address[0]
+    if family == _IPV4:
+        return Peer(_packed(family, host), address[1], host)
     return Peer(_packed(family, host.partition("%")[0]), address[1])
 
 

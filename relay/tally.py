@@ -19,7 +19,7 @@ one a second knows three hours."""
 class Tally:
     """Words are those of relay.outcomes, by what ended."""
 
-    __slots__ = ("_ended", "forgotten", "links", "no_descriptor", "requests", "validators")
+    __slots__ = ("_ended", "links", "no_descriptor", "requests", "validators")
 
     def __init__(self) -> None:
         self.requests: Final[Counter[str]] = Counter()
@@ -27,15 +27,14 @@ class Tally:
         self.links: Final[Counter[str]] = Counter()
         self.no_descriptor = 0
         """How often a connection found no descriptor."""
-        self.forgotten = 0
-        """Ended requests that were remembered and no longer are."""
-        self._ended: Final[deque[RequestEnded]] = deque()
+        self._ended: Final[deque[RequestEnded]] = deque(maxlen=MAX_REMEMBERED)
 
     def note(self, records: Sequence[Record], now: float) -> None:
         """`now` in Unix seconds: when they ended."""
         for record in records:
             if isinstance(record, RequestEnded):
-                self.requests[record.outcome.value] += 1
+                # For each sign-on: `value` would be a call of Python's.
+                self.requests[record.outcome._value_] += 1
                 record.time = now
                 self._ended.append(record)
             elif isinstance(record, ValidatorEnded):
@@ -46,9 +45,6 @@ class Tally:
                 self._note_repeated(record)
             elif isinstance(record, NoDescriptor):
                 self.no_descriptor += 1
-        while len(self._ended) > MAX_REMEMBERED:
-            self._ended.popleft()
-            self.forgotten += 1
 
     def _note_repeated(self, record: Repeated) -> None:
         if not record.outcome:
@@ -61,6 +57,11 @@ class Tally:
     @property
     def remembered(self) -> int:
         return len(self._ended)
+
+    @property
+    def forgotten(self) -> int:
+        """Ended requests that were remembered and no longer are."""
+        return self.requests.total() - len(self._ended)
 
     def find(self, sign_on_id: str) -> list[RequestEnded]:
         """All that are remembered of it, in order: an agent may queue a sign-on again."""

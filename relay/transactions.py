@@ -55,7 +55,7 @@ class Transactions:
         transaction = Transaction(request, validator, now)
         request.transaction = transaction
         validator.paired(transaction)
-        self._effects.touched.add(validator)
+        self._effects.touch(validator)
         if now + self._patience < validator.deadline:
             self._effects.arm(validator, now + self._patience)
         told = paired(request.number, request.tags.index(tag), validator.peer.text)
@@ -97,8 +97,8 @@ class Transactions:
         if not validator.answered:
             validator.answered = True
             validator.visit.was_good(now)
-        validator.out += framed
-        self._effects.touched.add(validator)
+        validator.out.put(framed)
+        self._effects.touch(validator)
         return None
 
     def blocked(self, validator: Validator, now: float) -> None:

@@ -162,12 +162,11 @@ class World:
 
     def settle(self) -> None:
         """Until nothing moves any more."""
-        touched, records = self.broker.touched, self.broker.records
+        records = self.broker.records
         moved = False
-        while (self._arrived and self._deliver()) or touched:
+        while (self._arrived and self._deliver()) or self.broker.touched:
             moved = True
-            now = touched.copy()
-            touched.clear()
+            now = {*self.broker.touched_links(), *self.broker.touched_validators()}
             for end in self._there:
                 if end in now:
                     self._flush(end)
@@ -197,7 +196,7 @@ class World:
 
     def _flush(self, end: Link | Validator) -> None:
         if end.out and end.fate is not Fate.RESET and end not in self.slow:
-            self.sent[end] += end.out
+            self.sent[end] += bytes(end.out)
             end.out.clear()
         if end.fate is OPEN:
             if end.out:

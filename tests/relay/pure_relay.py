@@ -63,9 +63,10 @@ class PureRelay:
         """After a step: whoever has changed must be touched, or its socket would never know."""
         for end, before in self._seen.items():
             if before != _state(end):
-                assert end in self.broker.touched, "it has changed and is not touched"
+                assert end.touched, "it has changed and is not touched"
                 self._seen[end] = _state(end)
-        self.broker.touched.clear()
+        self.broker.touched_links()
+        self.broker.touched_validators()
 
     def read(self, end: Link | Validator) -> bytes:
         """Take what is in `out`, as its socket would."""

@@ -101,10 +101,10 @@ def test_no_byte_and_the_reset_at_the_moment_that_was_drawn_when_it_came(name: s
     assert validator.end.release == pytest.approx(validator.end.opened + 5.125)
     relay.wait(validator.end.release - 0.001 - relay.now)
     assert validator.open
-    assert validator.end.out == b""
+    assert not validator.end.out
     relay.wait(0.012)
     assert validator.reset
-    assert validator.end.out == b""
+    assert not validator.end.out
 
 
 def test_who_has_been_answered_is_reset_at_once() -> None:
@@ -114,7 +114,7 @@ def test_who_has_been_answered_is_reset_at_once() -> None:
     agent, answered = paired(relay)
     agent.send(Data(1, b"context"), Reject(1))
     assert answered.reset
-    assert answered.end.out == b""
+    assert not answered.end.out
 
 
 def test_who_is_put_out_after_its_moment_is_reset_at_once() -> None:

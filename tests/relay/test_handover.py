@@ -54,7 +54,7 @@ def hand_over(relay: PureRelay, ends: list[AgentEnd | ValidatorEnd]) -> None:
     relay.broker = Broker(old.limits, KEY, relay.agents, lambda: 0.0)
     relay._seen.clear()
     for end, number in handover.restore(relay.broker, data, relay.now, SHIFT).items():
-        assert end in relay.broker.touched
+        assert end.touched
         there = ends[number]
         if isinstance(there, AgentEnd):
             assert isinstance(end, Link)

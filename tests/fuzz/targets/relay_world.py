@@ -138,7 +138,7 @@ class Play:
         end = self._one(object)
         if isinstance(end, Link | Validator):
             self.world.slow ^= {end}
-            self.world.broker.touched.add(end)
+            self.world.broker.touch(end)
             self.world.settle()
 
     def drain(self) -> None:

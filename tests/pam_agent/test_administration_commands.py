@@ -17,8 +17,10 @@ from click.testing import CliRunner
 from pam_agent.audit_command import _cell
 from pam_agent.cli import main
 from pam_agent.local_wire import Result
+from pam_agent.sign_ons import Kind
 from protocol.signon_messages import Verdict
 from tests.support.programs import BIN
+from tests.support.small_disk import fill, small_disk
 from tests.support.together import Together, signs_on, together
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may open a break-glass")
@@ -30,7 +32,8 @@ async def run(parts: Together, *arguments: str) -> tuple[int, str]:
     """Exit code and output of `bartizan-agent`."""
     config = parts.agent.config
     file = config.state.parent / "agent.toml"
-    file.write_text(f'admin_socket = "{config.admin_socket}"\n')
+    if not file.exists():
+        file.write_text(f'admin_socket = "{config.admin_socket}"\n')
     done = await trio.run_process(
         [str(BIN / "bartizan-agent"), *arguments, "--config", str(file)],
         capture_stdout=True,
@@ -109,6 +112,28 @@ async def test_where_it_is_the_only_factor_nobody_is_let_in(tmp_path: Path) -> N
             await caller.passcode()
         assert "first factor" in (await parts.log.event("break-glass not used"))["reason"]
         await parts.ended("cancelled")
+
+
+async def test_on_a_full_disk_it_lets_nobody_in(tmp_path: Path) -> None:
+    """Nobody is let in whom the audit log does not know, and nothing is opened."""
+    with small_disk(tmp_path) as disk:
+        async with together(disk) as parts:
+            await good(parts, "breakglass", "alice", "--reason", "phone lost")
+            filler = fill(disk)
+            outcomes = set()
+            for _ in range(5):  # SQLite has some room of its own left
+                async with parts.agent.call(**WITH_PASSWORD) as caller:
+                    outcomes.add(await caller.result())
+            assert Result.FAILED in outcomes
+            assert outcomes <= {Result.APPROVED, Result.FAILED}
+            granted = parts.agent.host.sign_ons.ended[Kind.SIGN_ON]["break-glass"]
+            code, said = await run(parts, "breakglass", "bob", "--reason", "x" * 100)
+            assert code == 1
+            assert "the disk is full: free space on it" in said
+            filler.unlink()
+            assert "bob" not in await good(parts, "breakglass")
+            entries = (await good(parts, "audit", "--json")).splitlines()
+            assert sum('"outcome":"break-glass"' in each for each in entries) == granted
 
 
 @pytest.mark.parametrize(

@@ -276,3 +276,30 @@ async def test_a_pin_from_the_enrolment_to_a_lost_copy(
             await typed(user, (asked, right), (QUESTION, "a"))
             assert await user.ended() == 6
         assert await caller.result() is Result.DENIED
+
+
+async def test_a_new_device_in_the_place_of_a_lost_one(
+    parts: Parts, env: dict[str, str], tmp_path: Path
+):
+    new_env = environment(tmp_path / "new")
+    for device, its_env in (("old phone", env), ("new phone", new_env)):
+        async with parts.offer() as (uri, process):
+            done = await run(its_env, "enroll", "-", "--yes", "--name", device, stdin=uri)
+            assert done.returncode == 0, done.stdout.decode()
+            assert await process.wait() == 0
+    (wanted,) = json.loads((await run(env, "export")).stdout)
+    assert (wanted["host"], wanted["user"], wanted["device"]) == (HOST, USER, "old phone")
+    for its_env in (env, new_env):  # two devices of one user: either will do
+        async with parts.sign_on() as caller:
+            done = await run(its_env, "sign-on", HOST, await caller.passcode(), "--approve")
+            assert done.returncode == 0
+            assert await caller.result() is Result.APPROVED
+    command = [*parts.agent_command, "revoke", USER, "old phone", "--yes"]
+    await trio.run_process([*command, "--config", str(parts.agent_file)], capture_stdout=True)
+    async with parts.sign_on() as caller:
+        shown = await caller.passcode()
+        done = await run(env, "sign-on", HOST, shown, "--approve")
+        assert done.returncode == 3
+        done = await run(new_env, "sign-on", HOST, shown, "--approve")
+        assert done.returncode == 0
+        assert await caller.result() is Result.APPROVED

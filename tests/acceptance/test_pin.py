@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import trio
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from trio.testing import wait_all_tasks_blocked
 
 from pam_agent.code_store import Codes, Judged
@@ -15,8 +16,12 @@ from pam_agent.codes import CodeVerdict
 from pam_agent.local_wire import Result
 from pam_agent.policy import DISABLING_FAILURE, FIRST_BACKOFF_FAILURE
 from pam_agent.records import Device, DisabledReason
-from protocol import offline, ticket
-from protocol.limits import RETIRED_GENERATIONS
+from protocol import keys, offline, ticket
+from protocol.errors import ProtocolError
+from protocol.keys import Mode
+from protocol.limits import MAC_LENGTH, RETIRED_GENERATIONS
+from protocol.noise import KKPSK0, Handshake, HandshakeKeys
+from protocol.signon import ValidatorSignOn
 from tests.support.patience import until
 from tests.support.phone import Phone, enrolled
 from tests.support.together import QUICK_HOLD, Together, together
@@ -249,3 +254,60 @@ async def test_a_code_that_was_seen_lets_guesses_be_checked_until_the_next_sign_
             await caller.result()
         later = parts.phone.record.encode()
         assert not any(fits(later, pin) for pin in (*WRONG[:3], RIGHT))
+
+
+class StandIn:
+    """What a thief of the store can put in the place of the agent's private key."""
+
+    def __init__(self, record: Record, for_es: Callable[[X25519PublicKey], bytes]) -> None:
+        self._device = X25519PrivateKey.from_private_bytes(record.static)
+        self._agent_public = X25519PublicKey.from_public_bytes(record.agent_public)
+        self._for_es = for_es
+
+    def public_key(self) -> X25519PublicKey:
+        return self._agent_public
+
+    def exchange(self, peer: X25519PublicKey) -> bytes:
+        """`ss` the device's half gives; for `es` it takes the agent's key, or the ephemeral one."""
+        if peer.public_bytes_raw() == self._device.public_key().public_bytes_raw():
+            return self._device.exchange(self._agent_public)
+        return self._for_es(peer)
+
+
+async def test_a_recording_of_the_network_is_nothing_to_check_against(tmp_path: Path) -> None:
+    """A recorded H1 opens under the right PIN no more than under a wrong one."""
+    async with together(tmp_path) as parts:
+        loot = put_under_pin(parts.phone)
+        machine = ValidatorSignOn(parts.phone.record.device_keys, Mode.PASSCODE, "49217734")
+        h1 = machine.h1()[:-MAC_LENGTH]
+        agent = parts.agent.host.identity.static
+        device = X25519PrivateKey.from_private_bytes(parts.phone.record.static)
+
+        def opens(pin: Pin, for_es: Callable[[X25519PublicKey], bytes]) -> bool:
+            record = guess(parts, loot, pin).record
+            handshake = Handshake(
+                KKPSK0,
+                False,
+                keys.prologue(Mode.PASSCODE, machine.tag),
+                HandshakeKeys(
+                    StandIn(record, for_es),  # type: ignore[arg-type]
+                    device.public_key().public_bytes_raw(),
+                    keys.psk(record.ratchet_root, keys.passcode_input(Mode.PASSCODE, "49217734")),
+                    X25519PrivateKey.generate(),
+                ),
+            )
+            try:
+                handshake.read(h1)
+            except ProtocolError:
+                return False
+            return True
+
+        his: dict[str, Callable[[X25519PublicKey], bytes]] = {
+            "nothing": lambda _: bytes(32),
+            "the device's key": device.exchange,
+            "both static keys": lambda _: device.exchange(agent.public_key()),
+        }
+        for pin in (RIGHT, WRONG[0]):
+            assert [name for name, for_es in his.items() if opens(pin, for_es)] == []
+        # It is the agent's private key that is missing, and with it a guess could be checked.
+        assert [opens(pin, agent.exchange) for pin in (RIGHT, WRONG[0])] == [True, False]

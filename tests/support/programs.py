@@ -142,10 +142,12 @@ async def installation(
     *,
     validation: float = VALIDATION,
     relay_prefix: Sequence[str] = (),
+    settings: str = "",
 ) -> AsyncIterator[Installation]:
     """Starts everything with state in `folder`, which all users of the host can enter.
 
-    `relay_prefix` comes before the relay's command: something that starts it.
+    `relay_prefix` comes before the relay's command: something that starts it. `settings` are more
+    tables of the agent's configuration.
     """
     relay_file, agent_file = folder / "relay.toml", folder / "agent.toml"
     links, socket = folder / "links.sock", folder / "pam.sock"
@@ -169,7 +171,7 @@ async def installation(
             f'socket = "{socket}"\nadmin_socket = "{folder}/admin.sock"\n'
             f'relays = [{{link = "unix:{links}", validators = ["{validators}"]}}]\n'
             f"timers = {{validation = {validation}}}\n"
-            'log = {format = "json"}\n'
+            'log = {format = "json"}\n' + settings
         )
         agent_program = str(BIN / "bartizan-agent")
         async with daemon(host.command(agent_program, "serve", "--config", agent_file)) as agent:

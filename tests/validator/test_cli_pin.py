@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+import trio
 
 from protocol.signon_messages import SignOnOutcome, UserVerification, Verdict
 from tests.support.direct_agent import At, DirectAgent, Fault
 from tests.validator.command_line import QUESTION, err, put, stored
 from tests.validator.pairs import pair
-from tests.validator.terminal_user import TerminalUser, at_terminal, run
+from tests.validator.terminal_user import PATIENCE, TerminalUser, at_terminal, run
 from validator.pin import Pad, Pin
 from validator.record import Record, State
 
@@ -136,7 +137,8 @@ async def test_a_terminal_that_goes_away_at_the_pin(agent: DirectAgent, record: 
     async with at_terminal(env, "sign-on", "web1", agent.ask().passcode, nohup=True) as user:
         await user.see(ASKED)
         user.hang_up()
-        assert await user.process.wait() == 5
+        with trio.fail_after(PATIENCE):
+            assert await user.process.wait() == 5
     assert agent.openings == []
 
 

@@ -213,9 +213,7 @@ def log_if_disabled(before: Device, after: Device) -> None:
 
 def log_disabled(device: Device) -> None:
     """The line itself."""
-    _log.warning(
-        "device disabled", user=device.account, device=device.id, reason=device.disabled
-    )
+    _log.warning("device disabled", user=device.account, device=device.id, reason=device.disabled)
 
 
 def _given_up() -> bool:

@@ -186,9 +186,7 @@ async def test_revoking_one_account_leaves_the_others(tmp_path: Path) -> None:
 async def test_a_device_that_goes_while_its_h1_comes_is_a_revocation(tmp_path: Path) -> None:
     async with together(tmp_path, limits=QUICK_HOLD) as parts, parts.agent.call() as caller:
         code = await caller.passcode()
-        await Enrolments(parts.agent.host.accounts.store).revoke(
-            "alice", parts.phone.device_id, 0
-        )
+        await Enrolments(parts.agent.host.accounts.store).revoke("alice", parts.phone.device_id, 0)
         async with parts.phone.attempt(code) as attempt:
             await attempt.gone()
         assert await caller.result() is Result.DENIED

@@ -39,6 +39,7 @@ from pam_agent.administration_wire import ListAdministration
 from pam_agent.alias_command import alias
 from pam_agent.audit_command import audit
 from pam_agent.breakglass_command import breakglass
+from pam_agent.check_command import check_setup
 from pam_agent.command_line import config_option, errors, fail, note_unknown, user_argument
 from pam_agent.config import DEFAULT_PATH, load
 from pam_agent.enrolment_events import Compare, Enrolled, Failed, Offered
@@ -103,7 +104,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
-for _command in (alias, audit, breakglass, methods, totp):
+for _command in (alias, audit, breakglass, check_setup, methods, totp):
     main.add_command(_command)
 
 

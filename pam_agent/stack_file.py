@@ -209,7 +209,7 @@ def _actions(control: str) -> tuple[tuple[int, ...], str]:
     try:
         return _parsed(control), ""
     except _ControlError as error:
-        return _ALL_BAD, f"[{control}]: {error}; libpam takes all of it as bad"
+        return _ALL_BAD, f"control [{control}]: {error}"
 
 
 class _ControlError(Exception):

@@ -49,12 +49,12 @@ class Clocks:
 def moved_clocks(file: Path) -> Iterator[Clocks]:
     """`file` is made for it."""
     file.write_bytes(_ADDED.pack(0, 0))
-    prefix = ("env", f"LD_PRELOAD={_library()}", f"MOVED_CLOCKS={file}")
+    prefix = ("env", f"LD_PRELOAD={library()}", f"MOVED_CLOCKS={file}")
     with file.open("r+b") as opened, mmap.mmap(opened.fileno(), _ADDED.size) as mapped:
         yield Clocks(prefix, mapped)
 
 
-def _library() -> Path:
+def library() -> Path:
     """Built anew if its source has changed."""
     if LIBRARY.exists() and LIBRARY.stat().st_mtime >= SOURCE.stat().st_mtime:
         return LIBRARY

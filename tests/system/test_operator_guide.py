@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tests.support.guide import GUIDE, Command, Edit, steps
 from tests.support.machine import Machine, machine
+from tests.support.people import PASSCODE, approves, enrolls
 from tests.support.sniffer import Packets, sniffing
 from tests.support.terminal import ENTER, Terminal, terminal
 from tests.support.topology import DEVICE, HOST, INNER, INTERFACE, OUTER, Topology, topology
 
 PASSWORD = "Password of ada's"
 PUT_IN_ITS_PLACE = "@include common-auth\n"
-PASSCODE = r"host web1, passcode (\d{4} \d{4}) \(\d+ s\)"
 FEWER_ON_THE_BASTION = 10
 MOST_ON_THE_HOST = 5
 
@@ -95,31 +95,6 @@ async def three_machines(debs: Iterable[Path], networks: Topology) -> AsyncItera
         for each in (bastion, host, device):
             each.receive(debs, "/root")
         yield Operator(bastion, host, device)
-
-
-async def enrolls(on_host: list[str], on_device: list[str]) -> None:
-    """The code goes from the host's screen to the device, and people compare six digits."""
-    async with terminal(on_host) as host:
-        shown = await host.shows(r"(?s)\b(?:there|device):\s+(bartizan:.*?)\s+Works once")
-        async with terminal(on_device) as device:
-            await device.shows("Code")
-            await device.type("".join(shown[1].split()) + ENTER)
-            digits = (await host.shows(r"same digits: (\d{3} \d{3})"))[1]
-            await device.shows(digits.replace(" ", " ?"))
-            await device.shows("Enter means no")
-            await device.type("y")
-            assert await device.ends() == 0, device.screen
-        assert await host.ends() == 0, host.screen
-
-
-async def approves(on_device: list[str]) -> str:
-    """The device's screen."""
-    async with terminal(on_device) as device:
-        await device.shows("Enter denies")
-        await device.type("a")
-        assert await device.ends() == 0, device.screen
-    assert "Signed on." in device.screen
-    return device.screen
 
 
 async def knows_the_password(screen: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -88,50 +89,88 @@ async def test_instances_beside_one_another(host: Machine) -> None:
     assert set(re.findall(r":(4\d\d\d)\b", listening)) == {"4817", "4901", "4902"}
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What breaks a service, what its log then says, and what mends it."""
+
+    unit: str
+    breaks: str
+    said: str
+    mends: str
+    more: str = ""
+
+
+IN_USE = """systemd-run --unit=other --service-type=notify --property=NotifyAccess=all python3 -c '
+import socket, subprocess, time
+s = socket.create_server(("::", 4817), family=socket.AF_INET6)
+subprocess.run(["systemd-notify", "--ready"])
+time.sleep(999)
+'"""
+LISTENS_THERE = '[metrics]\nlisten = "tcp:127.0.0.1:4817"\n'
+KEY, STORE = "/etc/bartizan/relay.key", "/var/lib/bartizan-agent/agent.db"
 FAILURES = {
-    "a wrong configuration": ("echo 'kee = 1' >>$toml", "relay.toml: ", "kee", "cp $good $toml"),
-    "a port in use": (
-        "systemd-run --unit=other --service-type=notify --property=NotifyAccess=all -- "
-        "python3 -c 'import socket, subprocess, time; "
-        's = socket.create_server(("::", 4817), family=socket.AF_INET6); '
-        'subprocess.run(["systemd-notify", "--ready"]); time.sleep(999)\'',
+    "a wrong configuration": Failure(
+        RELAY, "echo 'kee = 1' >>$relay", "relay.toml: ", "cp /root/good/relay.toml $relay", "kee"
+    ),
+    "a port in use": Failure(
+        RELAY,
+        IN_USE,
         "cannot listen on [::]:4817: Address already in use",
-        "bartizan-relay: ",
         "systemctl stop other",
+        "bartizan-relay: ",
     ),
-    "a damaged key": (
-        "echo rubbish >/etc/bartizan/relay.key",
+    "a damaged key": Failure(
+        RELAY,
+        f"echo rubbish >{KEY}",
         "relay.key: ",
+        f"rm {KEY}; bartizan-relay generate-key {KEY}",
         "32 bytes in base64",
-        "rm /etc/bartizan/relay.key; bartizan-relay generate-key /etc/bartizan/relay.key",
     ),
-    "a missing key": (
-        "rm /etc/bartizan/relay.key",
-        "Failed to set up credentials",
-        "",
-        "bartizan-relay generate-key /etc/bartizan/relay.key",
+    "a missing key": Failure(
+        RELAY, f"rm {KEY}", "Failed to set up credentials", f"bartizan-relay generate-key {KEY}"
+    ),
+    "a key that only root may read": Failure(
+        RELAY,
+        f"echo 'key = \"{KEY}\"' | cat - $relay >/root/new; cp /root/new $relay",
+        "relay.key: ",
+        "cp /root/good/relay.toml $relay",
+        "ermission denied",
+    ),
+    "the agent's port in use": Failure(
+        AGENT,
+        f"printf '{LISTENS_THERE}' >>$agent".replace("\n", "\\n"),
+        "Address already in use",
+        "cp /root/good/agent.toml $agent",
+        "metrics.listen: ",
+    ),
+    "a store of somebody else's": Failure(
+        AGENT,
+        f"chown root: {STORE}",
+        "agent.db: belongs to uid ",
+        f"chown -R {AGENT}: /var/lib/bartizan-agent",
     ),
 }
-"""What breaks it, what the log then says, and what mends it."""
 
 
-@pytest.mark.parametrize("name", FAILURES)
-async def test_what_keeps_the_relay_down_is_told_and_once_mended_is_over(
-    host: Machine, name: str
-) -> None:
-    breaks, said, more, mends = FAILURES[name]
-    paths = "toml=/etc/bartizan/relay.toml; good=/root/good.toml; "
+async def test_what_keeps_a_service_down_is_told_and_once_mended_is_over(host: Machine) -> None:
+    [guide] = re.findall(r"(?s)## When it does not work.*?\n## ", GUIDE.read_text())
+    up = {RELAY: "relay up", AGENT: "agent up"}
+    paths = "relay=/etc/bartizan/relay.toml; agent=/etc/bartizan/agent.toml; "
     host.path("/etc/bartizan/relay.toml").write_text(BY_TCP)
-    await host.shell(f"{paths} cp $toml $good; systemctl stop {RELAY}; {breaks}")
-    await host.ended("systemctl", "start", RELAY)
-    await host.logged(RELAY, re.escape(said))
-    assert more in await host.journal(RELAY)
-    assert "Traceback" not in await host.journal(RELAY)
-    ups = (await host.journal(RELAY)).count("relay up")
-    await host.shell(f"{paths} {mends}")
-    await host.logged(RELAY, "relay up", ups + 1)
-    [told] = re.findall(r"(?s)## When it does not work.*?\n## ", GUIDE.read_text())
-    assert said.partition("[")[0].split(" on ")[0].strip() in told
+    await host.shell("mkdir /root/good; cp /etc/bartizan/*.toml /root/good")
+    for name, failure in FAILURES.items():
+        unit = failure.unit
+        await host.shell(f"{paths} systemctl stop {unit}; {failure.breaks}")
+        before = await host.journal(unit)
+        ups, said = before.count(up[unit]), before.count(failure.said)
+        await host.ended("systemctl", "start", unit)
+        await host.logged(unit, re.escape(failure.said), said + 1)
+        new = (await host.journal(unit))[len(before) :]
+        assert failure.more in new, f"{name}: {new}"
+        assert "Traceback" not in new, f"{name}: {new}"
+        await host.shell(f"{paths} {failure.mends}")
+        await host.logged(unit, up[unit], ups + 1)
+        assert failure.said.partition("[")[0].split(" on ")[0].strip() in guide, name
 
 
 # ---- removal -------------------------------------------------------------------------------------

@@ -125,6 +125,7 @@ fuzz: $(FUZZ)/.made
 
 bench: environment module compiled
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.page
 
 # SHORT=1: below a minute.
 attack: environment

@@ -22,7 +22,7 @@ def extensions() -> list[Extension]:
     modules = settings["tool"]["bartizan"]["compiled"]
     made: list[Extension] = mypycify(modules, group_name="bartizan", target_dir="build/mypyc")
     for extension in made:
-        # What modules do not export to Python may be called directly, or inlined: 3 % of a sign-on.
+        # What modules do not export to Python may be called directly, or inlined.
         extension.extra_compile_args += ["-fvisibility=hidden"]
     return made
 

@@ -3,8 +3,9 @@
     python -m bench.compiled_profile [SIGN_ONS [LINKS]]
 
 By Linux's perf, as root. Every sample counts for the innermost thing that this file has a name for:
-a call of sockets, epoll, msgspec or the interpreter, else the compiled function it came from. What
-the kernel does in between does not count: `make bench` tells that.
+a call of sockets, epoll, msgspec or the interpreter, else the compiled function it came from. The
+first table says what for, by the compiled module it was called from. What the kernel does in
+between is counted beside it, and not taken apart.
 """
 
 import collections
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants import Contestant, ContestantError, running
+from bench.counters import counting
 from bench.figures import table
 from bench.generator import GeneratorError
 from bench.measure import IN_FLIGHT, WARM_UP
@@ -49,12 +51,27 @@ _NAMES: Final = {
     "_PyEval_EvalFrameDefault": "interpreted Python: Trio, messages, the jitter",
     "gc_collect_main": "garbage collection",
 }
+_PURPOSES: Final = {
+    "sockets and epoll: calls and their objects": ("switch",),
+    "frames and messages: read, checked, written": (
+        *("data_messages", "request_messages", "numbers", "frames", "outbox"),
+    ),
+    "requests and transactions: found, paired, capped, ended": (
+        *("requests", "transactions", "links", "broker", "effects", "ends"),
+    ),
+    "who may come and for how long: sources, pools, deadlines": (
+        *("door", "admission", "buckets", "deadlines", "arrivals", "peers", "floods", "proxies"),
+    ),
+    "log and tally": ("logs", "tally", "sign_on_id", "moments"),
+}
+"""By compiled modules."""
+_INTERPRETED: Final = "Trio's turns and the rest of the process"
 _COMPILED: Final = re.compile(r"CPyDef_([a-z_]+?)___(.+)")
 _OWN: Final = "relay: "
 
 
-def profile(sign_ons: int, links: int, data: Path) -> None:
-    """Record into `data`."""
+def profile(sign_ons: int, links: int, data: Path) -> dict[str, float]:
+    """Record into `data`; what is counted of another run, for each sign-on."""
     build_programs()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -62,6 +79,9 @@ def profile(sign_ons: int, links: int, data: Path) -> None:
     ):
         relay.generator.run(WARM_UP, IN_FLIGHT)
         settle(relay.pid)
+        with counting(relay.pid) as counted:
+            relay.generator.run(sign_ons, IN_FLIGHT)
+            settle(relay.pid)
         recorder = subprocess.Popen(
             [
                 *("perf", "record", "--quiet", "--event=instructions:u", f"--count={INSTRUCTIONS}"),
@@ -73,6 +93,7 @@ def profile(sign_ons: int, links: int, data: Path) -> None:
         settle(relay.pid)
         recorder.send_signal(signal.SIGINT)
         recorder.wait()
+    return {name: count / sign_ons for name, count in counted.items()}
 
 
 def stacks(data: Path) -> Iterator[list[str]]:
@@ -101,10 +122,29 @@ def named(functions: list[str]) -> str:
     return "the rest of the process"
 
 
+def purpose(functions: list[str]) -> str:
+    """What a sample was for: by the innermost compiled module that has one."""
+    for function in functions:
+        compiled = _COMPILED.match(function)
+        if compiled is not None:
+            for name, modules in _PURPOSES.items():
+                if compiled[1] in modules and "mypyc_generator" not in function:
+                    return name
+    return _INTERPRETED
+
+
+def show_purposes(purposes: "collections.Counter[str]", counted: dict[str, float]) -> None:
+    total = purposes.total()
+    print(f"{counted['kernel_instructions']:.0f} instructions of the kernel for a sign-on, and")
+    print(f"{counted['user_instructions']:.0f} of the relay, for\n")
+    print(table(["", "share"], [[n, f"{c / total:.1%}"] for n, c in purposes.most_common()]))
+    print()
+
+
 def show(counts: "collections.Counter[str]", sign_ons: int) -> None:
     total = counts.total()
     each = INSTRUCTIONS / sign_ons
-    print(f"{total * each:.0f} user instructions for a sign-on\n")
+    print(f"{total * each:.0f} user instructions for a sign-on, by where they are spent\n")
     own = sum(count for name, count in counts.items() if name.startswith(_OWN))
     rows = [(name, count) for name, count in counts.most_common() if count / total >= LEAST]
     rows.insert(0, (f"{_OWN}in all", own))
@@ -124,8 +164,10 @@ def main(arguments: list[str]) -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "samples"
-            profile(sign_ons, links, data)
-            show(collections.Counter(named(functions) for functions in stacks(data)), sign_ons)
+            counted = profile(sign_ons, links, data)
+            found = list(stacks(data))
+            show_purposes(collections.Counter(map(purpose, found)), counted)
+            show(collections.Counter(map(named, found)), sign_ons)
     except (ContestantError, GeneratorError) as error:
         sys.exit(f"bench: {error}")
 

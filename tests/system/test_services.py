@@ -1,12 +1,17 @@
 """The services as packages install them, under a real systemd; failures are as the guide says."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trio
 
+from protocol.sign_on_id import display
+from relay.message_ids import MESSAGE_IDS
+from tests.relay.real_ends import SIGN_ON_ID, Agent, hello_by_uid
 from tests.support.guide import GUIDE
 from tests.support.machine import Machine, machine
 
@@ -47,6 +52,30 @@ async def test_both_are_up_and_linked_and_may_do_little(host: Machine) -> None:
     assert await host.shell(
         "stat --format='%U %a' /var/lib/bartizan-agent /etc/bartizan/relay.key"
     ) == ("bartizan-agent 700\nroot 600\n")
+
+
+async def test_all_ends_of_a_turn_come_to_the_journal_with_fields_of_their_own(
+    host: Machine,
+) -> None:
+    """Several entries in a datagram: systemd's documentation of the protocol does not say so."""
+    await host.logged(RELAY, "link up")
+    path = host.path("/run/bartizan-relay/agents.sock")
+    async with await trio.open_unix_socket(str(path)) as stream:
+        agent = Agent(stream)
+        await stream.send_all(hello_by_uid())
+        await agent.receive()
+        for number in range(20):
+            await agent.queue(number.to_bytes(16, "big"), number=number)
+    await host.logged(RELAY, "link ended")
+    read = ("journalctl", "--output=json", "--no-pager", f"--unit={RELAY}")
+    said = await host.run(*read, f"MESSAGE_ID={MESSAGE_IDS['request ended']}")
+    entries = [json.loads(line) for line in said.splitlines()]
+    assert len(entries) == 20
+    for entry in entries:
+        assert entry["BARTIZAN_OUTCOME"] == "agent-gone"
+        assert entry["BARTIZAN_SIGN_ON_ID"] == display(SIGN_ON_ID)
+        assert (entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"]) == ("6", RELAY)
+        assert entry["MESSAGE"].startswith("request ended: outcome agent-gone, agent uid:0")
 
 
 async def test_a_reload_of_the_agent_is_no_restart(host: Machine) -> None:

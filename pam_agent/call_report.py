@@ -45,6 +45,7 @@ def story_of(
         relay="" if session is None else str(session.handle.link.address),
         verdict=_verdict(session),
         reason="" if session is None else clean(session.reason),
+        joined=_joined(call),
         relays=relays,
     )
 
@@ -72,10 +73,14 @@ def report(call: Call, end: SignOnEnd, session: Session | None) -> None:
         relay="" if session is None else str(session.handle.link.address),
         verdict=_verdict(session) or None,
         reason="" if session is None else session.reason,
-        joined=sign_on_id.display(call.joined) if call.joined else "",
+        joined=_joined(call),
         began=_began(call),
         steps=call.steps.at,
     )
+
+
+def _joined(call: Call) -> str:
+    return sign_on_id.display(call.joined) if call.joined else ""
 
 
 def _began(call: Call) -> float:

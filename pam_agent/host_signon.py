@@ -89,6 +89,7 @@ class HostSignOn:
                         await self._audit(end)
                 except StoreError as error:
                     self._log_store(error)
+                    self._host.leases.end(self._call.account)  # this sign-on may have granted one
                     end = SignOnEnd.STORE_FAILED
                 except ModuleGoneError:
                     end = SignOnEnd.CANCELLED

@@ -147,6 +147,7 @@ def _facts(story: Story) -> Iterator[tuple[str, str]]:
         "terminal": story.tty,
         "asked by": caller,
         "device": device,
+        "waited with": story.joined,
         "relay": story.relay,
         "verdict": story.verdict,
         "reason given": story.reason,

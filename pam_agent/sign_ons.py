@@ -50,7 +50,8 @@ class Story(Struct, frozen=True, tag="story"):
 
     `outcome` is its end's word, empty while it is at a `stage`. `began` in Unix seconds; `steps` in
     seconds since then, the first time of each; `counts` how often. `caller` is a uid, `device` a
-    number, each -1 for none. `relays` says of each relay why it did not help.
+    number, each -1 for none. `joined` is the id of the sign-on that it has waited with. `relays`
+    says of each relay why it did not help.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Story(Struct, frozen=True, tag="story"):
     relay: str = ""
     verdict: str = ""
     reason: str = ""
+    joined: str = ""
     relays: Mapping[str, str] = {}
 
 

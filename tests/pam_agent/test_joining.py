@@ -13,6 +13,7 @@ import trio
 from pam_agent import host_signon
 from pam_agent.local_wire import RecordType, Result
 from pam_agent.pending import MAX_JOINED
+from pam_agent.report import story_lines
 from pam_agent.server import boot_time
 from pam_agent.service_policy import ServicePolicy
 from protocol.signon_messages import Verdict
@@ -167,6 +168,20 @@ async def test_a_code_grants_one_too(tmp_path: Path) -> None:
         assert not await is_asked(parts)
 
 
+async def test_what_could_not_be_written_down_grants_none(tmp_path: Path) -> None:
+    async with together(tmp_path, services=leased()) as parts:
+        db = parts.agent.host.accounts.store.db
+        db.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON audit WHEN new.outcome = 'code'"
+            " BEGIN SELECT raise(ABORT, 'full'); END"
+        )
+        async with parts.agent.call(**HERE) as caller:
+            code = response(parts.phone.record, await caller.passcode())
+            await caller.send(RecordType.ANSWER, code.encode())
+            assert await caller.result() is Result.FAILED
+        assert await is_asked(parts)
+
+
 async def test_a_denial_grants_none(tmp_path: Path) -> None:
     async with together(tmp_path, services=leased()) as parts:
         async with parts.agent.call(**HERE) as caller:
@@ -270,6 +285,10 @@ async def test_one_approval_is_for_all_that_wait(tmp_path: Path) -> None:
         assert len(rest) == 5
         assert {line["joined"] for line in rest} == {one["sign_on_id"]}
         assert one["sign_on_id"] in others[0].shown[0][1]
+        host = parts.agent.host
+        story = host.sign_ons.find(rest[0]["sign_on_id"], host.clock())
+        assert story is not None
+        assert f"  waited with   {one['sign_on_id']}" in list(story_lines(story))
 
 
 @pytest.mark.parametrize("verdict", [Verdict.DENY, Verdict.REPORT])

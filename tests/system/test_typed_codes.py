@@ -16,6 +16,8 @@ from tests.support.terminal import ENTER, Terminal, terminal
 SETTINGS = "".join(
     f'[services.{name}]\nfirst_factor = "password"\n' for name in ("sudo", "su", "login")
 )
+QR_LINE = "[\u2580\u2584\u2588 \xa0]{29}"
+WITH_QR = "[services.sshd]\nqr = true\n"
 AFTER_A_KEY = (
     "AuthenticationMethods publickey,keyboard-interactive\nKbdInteractiveAuthentication yes\n"
     "PasswordAuthentication no\n"
@@ -31,7 +33,7 @@ async def place(folder: Path) -> AsyncIterator[Site]:
     """ada has a password; sudo, su, login and sshd have the stacks of their pages."""
     host = system_host(folder, SUDOERS)
     give_password(host)
-    async with installation(host, folder, settings=SETTINGS) as parts:
+    async with installation(host, folder, settings=SETTINGS + WITH_QR) as parts:
         for name in ("sshd", "sudo", "su", "login"):
             host.service(name, stack(name, name, parts.auth_line) + OTHER_LINES)
         yield Site(host, parts, folder)
@@ -72,7 +74,8 @@ def client(server: Sshd) -> list[str]:
 async def test_ssh_takes_a_code_at_the_prompt(place: Site, server: Sshd) -> None:
     async with terminal(client(server)) as screen:
         passcode = await place.passcode(screen)
-        await screen.shows("approve there, then press Enter; or type its code: ")
+        below = rf"passcode {passcode} \(60 s\)\s+({QR_LINE}\s+){{15}}approve there"
+        await screen.shows(below + ", then press Enter; or type its code: ")
         assert IN_SESSION not in screen.screen
         await screen.type(await response(place, passcode) + ENTER)
         await screen.shows(IN_SESSION)

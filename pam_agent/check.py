@@ -142,11 +142,13 @@ def _limits(host: Host, used: list[str]) -> Iterator[Finding]:
         path = Path("/etc/login.defs")
         policy = policy_of("login", config.services, config.timers)
         yield from check_limits.login(str(path), host.text(path), policy)
-    if "postgresql" in used:
-        policy = policy_of("postgresql", config.services, config.timers)
-        yield from check_limits.callers(config.callers)
-        for path in host.files(Path("/etc/postgresql"), "*/*/postgresql.conf"):
-            yield from check_limits.postgresql(str(path), host.text(path) or "", policy)
+    for name in used:
+        if name.startswith("postgresql"):  # pg_hba.conf may name others
+            policy = policy_of(name, config.services, config.timers)
+            yield from check_limits.callers(name, config.callers)
+            for path in host.files(Path("/etc/postgresql"), "*/*/postgresql.conf"):
+                text = host.text(path) or ""
+                yield from check_limits.postgresql(name, str(path), text, policy)
 
 
 def _sudoers(host: Host, service: str) -> Iterator[Finding]:

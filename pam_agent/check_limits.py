@@ -64,8 +64,8 @@ def login(path: str, text: str | None, policy: ServicePolicy) -> Iterator[Findin
         yield _too_short("login-timeout", "login", path, "LOGIN_TIMEOUT", seconds, policy)
 
 
-def postgresql(path: str, text: str, policy: ServicePolicy) -> Iterator[Finding]:
-    """Of a postgresql.conf."""
+def postgresql(service: str, path: str, text: str, policy: ServicePolicy) -> Iterator[Finding]:
+    """Of a postgresql.conf, for one of the PAM services that pg_hba.conf may name."""
     found = _POSTGRESQL.findall(text)
     seconds = AUTHENTICATION_TIMEOUT
     if found:
@@ -73,7 +73,7 @@ def postgresql(path: str, text: str, policy: ServicePolicy) -> Iterator[Finding]
         seconds = float(number) * _UNITS[unit.lower()]
     if seconds < policy.timers.sign_on:
         yield _too_short(
-            "postgresql-timeout", "postgresql", path, "authentication_timeout", seconds, policy
+            "postgresql-timeout", service, path, "authentication_timeout", seconds, policy
         )
 
 
@@ -85,20 +85,20 @@ def _too_short(
         word,
         service,
         path,
-        f"{key} is {seconds:g} s, and a sign-on may last {longest:.0f} s: {service} would give up"
-        " first.",
+        f"{key} is {seconds:g} s, and a sign-on may last {longest:.0f} s: it would be given up"
+        " before.",
         f"Set {key} to {longest + 10:.0f} s, or lower sign_on in [services.{service}].",
     )
 
 
-def callers(callers: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+def callers(service: str, callers: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
     """Of the agent's [callers], for PostgreSQL, whose server asks as a user of its own."""
-    if not any("postgresql" in services for services in callers.values()):
+    if not any(service in services for services in callers.values()):
         yield mistake(
             "caller-unknown",
-            "postgresql",
+            service,
             "/etc/bartizan/agent.toml",
             "PostgreSQL's server runs as a user of its own, and the agent lets only root ask for"
             " others: every sign-on ends as not-allowed.",
-            'Write `postgres = ["postgresql"]` under [callers].',
+            f'Write `postgres = ["{service}"]` under [callers].',
         )

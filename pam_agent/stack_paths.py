@@ -45,8 +45,9 @@ ROOT_ONLY: Final = "pam_rootok.so"
 """Its success says that the caller is root, who needs nobody's leave."""
 
 _ALWAYS: Final = {"pam_permit.so": (Code.SUCCESS,), "pam_deny.so": (Code.AUTH_ERR,)}
-_NEVER: Final = {"pam_unix.so": frozenset({Code.IGNORE})}
-"""What a module is known not to return."""
+_IGNORING: Final = ("ignore", "minimum_uid")
+"""What the arguments begin with by which a first factor's module returns PAM_IGNORE for some; of
+itself none does."""
 _CODES: Final = tuple(code for code in Code if code is not Code.INCOMPLETE)
 _SPEAKING: Final = (Code.SUCCESS, Code.AUTH_ERR, Code.IGNORE, Code.AUTHINFO_UNAVAIL, Code.CONV_ERR)
 """Codes that people have seen come first: of many with the same effect, one is told."""
@@ -108,12 +109,18 @@ def _codes(entry: Entry) -> Iterator[Code]:
     codes = _ALWAYS.get(entry.name, (*_SPEAKING, *_CODES))
     effects = set()
     for code in codes:
-        if code in _NEVER.get(entry.name, ()):
+        if code is Code.IGNORE and not _may_ignore(entry):
             continue
         effect = (entry.actions[code], code is Code.SUCCESS, code if entry.name == OURS else None)
         if effect not in effects:
             effects.add(effect)
             yield code
+
+
+def _may_ignore(entry: Entry) -> bool:
+    return entry.name not in FIRST_FACTORS or any(
+        each.startswith(_IGNORING) for each in entry.arguments
+    )
 
 
 def _after(passed: Passed, entry: Entry, code: Code) -> Passed:

@@ -97,6 +97,22 @@ def test_root_and_first_factors_are_told_apart() -> None:
     assert not any(way.passed.asked_without for way in granted)
 
 
+@pytest.mark.parametrize(
+    ("module", "ignores"),
+    [
+        ("pam_unix.so nullok", False),
+        ("pam_sss.so use_first_pass", False),
+        ("pam_sss.so ignore_unknown_user", True),
+        ("pam_krb5.so minimum_uid=1000", True),
+        ("pam_env.so", True),
+    ],
+)
+def test_who_may_ignore(module: str, ignores: bool) -> None:
+    stack = read("demo", {"demo": f"auth required {module}\n"}.get).entries
+    said = {code for way in ways(stack) for _, code in way.steps}
+    assert (Code.IGNORE in said) is ignores
+
+
 def test_many_modules_are_not_too_many() -> None:
     text = "".join(f"auth {control} pam_env.so\n" for control in CONTROLS[:4] * 20)
     stack = read("demo", {"demo": text + f"auth required {OURS}\n"}.get).entries

@@ -1,0 +1,296 @@
+"""A whole host's files, as docs/services has them, with a mistake planted in one of them."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pam_agent import check, check_host
+from pam_agent.check import Host, findings
+from pam_agent.check_finding import Weight
+from pam_agent.cli import main
+from pam_agent.config import parse
+from tests.support.service_pages import COMMON_AUTH, Block, blocks
+
+AGENT = "/etc/bartizan/agent.toml"
+
+
+class Root:
+    """A folder that plays a host's /, set up by the pages of docs/services."""
+
+    def __init__(self, folder: Path, pages: tuple[str, ...]) -> None:
+        self.folder = folder
+        key = folder / "host_key"
+        made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+        subprocess.run(made, check=True)
+        self.write("/etc/pam.d/common-auth", COMMON_AUTH)
+        self.write("/etc/pam.d/other", "auth required pam_deny.so\n")
+        self.write("/etc/sudoers", "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n")
+        settings = ['host = "web1"']
+        for page in pages:
+            for block in reversed(blocks("pam", page) + blocks("sudoers", page)):
+                self.write(str(block.path), block.text)
+            for block in blocks("sshd_config", page)[:1]:
+                self.write("/etc/ssh/sshd_config", f"HostKey {key}\n{block.text}")
+            if page != "sshd":  # whose first stack needs nothing
+                settings += [block.text for block in blocks("toml", page)[:1]]
+        self.write(AGENT, "\n".join(settings))
+
+    def path(self, path: str) -> Path:
+        return self.folder / path.lstrip("/")
+
+    def write(self, path: str, text: str) -> None:
+        self.path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path(path).write_text(text)
+
+    def change(self, path: str, old: str, new: str) -> None:
+        text = self.path(path).read_text()
+        assert old in text
+        self.write(path, text.replace(old, new, 1))
+
+    def found(self) -> list[tuple[str, str, str]]:
+        """What is no note: its word, its service, its place."""
+        host = Host(parse(self.path(AGENT).read_text(), AGENT), self.folder)
+        return [
+            (each.word, each.service, each.where)
+            for each in findings(host)
+            if each.weight is not Weight.NOTE
+        ]
+
+    def check(self, *options: str) -> Result:
+        command = ["check", "--root", str(self.folder), "--config", str(self.path(AGENT))]
+        return CliRunner().invoke(main, [*command, *options])
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The real one, with the folder that it has while it runs as a service."""
+    program = tmp_path / "sshd"
+    apart = "unshare --mount" if os.geteuid() == 0 else "unshare --map-root-user --mount"
+    program.write_text(
+        f"#!/bin/sh\nexec {apart} sh -c 'mount -t tmpfs none /run && mkdir /run/sshd &&"
+        ' exec /usr/sbin/sshd "$@"\' - "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(check, "SSHD", str(program))
+    return program
+
+
+@pytest.fixture
+def root(tmp_path: Path, sshd: Path) -> Root:
+    return Root(tmp_path, ("sshd", "sudo", "su", "login"))
+
+
+def test_nothing_is_wrong_with_what_is_documented(root: Root) -> None:
+    assert root.found() == []
+
+
+@pytest.mark.parametrize("block", [*blocks("pam", "sshd"), *blocks("pam", "sudo")], ids=str)
+def test_nor_with_the_other_stacks(root: Root, block: Block) -> None:
+    root.write(str(block.path), block.text)
+    if block.name == "sudo" and "common-auth" not in block.text:  # there is no first factor then
+        root.change(AGENT, '[services.sudo]\nfirst_factor = "password"', "")
+    assert root.found() == []
+
+
+@pytest.mark.parametrize("settings", [*blocks("toml", "postgresql"), *blocks("toml", "dovecot")])
+def test_nor_with_services_that_show_nothing(tmp_path: Path, settings: Block) -> None:
+    """Each configuration of the page, and the services that it speaks of."""
+    root = Root(tmp_path, (settings.page,))
+    root.write(AGENT, settings.text)
+    table = tomllib.loads(settings.text)
+    named = {*table.get("services", {})}.union(*table.get("callers", {}).values())
+    for stack in blocks("pam", settings.page):
+        if ('"tail"' in settings.text) == ("try_first_pass" in stack.text):
+            root.write(str(stack.path), stack.text)
+    assert [each for each in root.found() if each[1] in named] == []
+
+
+PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
+    (
+        lambda root: root.change("/etc/pam.d/sudo", "required ", "sufficient "),
+        ("optional", "sudo", "/etc/pam.d/sudo:2"),
+    ),
+    (
+        lambda root: root.change("/etc/pam.d/sudo", "required ", "[success=ok default=ignore] "),
+        ("optional", "sudo", "/etc/pam.d/sudo:2"),
+    ),
+    (
+        lambda root: root.change("/etc/pam.d/su", "@inc", "auth sufficient pam_unix.so\n@inc"),
+        ("passed-by", "su", "/etc/pam.d/su:2"),
+    ),
+    (
+        lambda root: root.change("/etc/pam.d/login", "@include common-auth\n", ""),
+        ("first-factor-not-guaranteed", "login", "/etc/pam.d/login:3"),
+    ),
+    (
+        lambda root: root.change("/etc/ssh/sshd_config", "UsePAM yes", "UsePAM no"),
+        ("ssh-use-pam", "sshd", "/etc/ssh/sshd_config"),
+    ),
+    (
+        lambda root: root.change(
+            "/etc/ssh/sshd_config",
+            "AuthenticationMethods publickey,",
+            "AuthenticationMethods publickey publickey,",
+        ),
+        ("ssh-method-without", "sshd", "/etc/ssh/sshd_config"),
+    ),
+    (
+        lambda root: root.change(
+            "/etc/ssh/sshd_config",
+            "publickey,keyboard-interactive",
+            "publickey,keyboard-interactive publickey,password",
+        ),
+        ("ssh-password", "sshd", "/etc/ssh/sshd_config"),
+    ),
+    (
+        lambda root: root.change("/etc/ssh/sshd_config", "UsePAM", "LoginGraceTime 30\nUsePAM"),
+        ("ssh-grace-time", "sshd", "/etc/ssh/sshd_config"),
+    ),
+    (
+        lambda root: root.change("/etc/ssh/sshd_config", "UsePAM", "MaxStartups 2\nUsePAM"),
+        ("ssh-max-startups", "sshd", "/etc/ssh/sshd_config"),
+    ),
+    (
+        lambda root: root.path("/etc/sudoers.d/bartizan").unlink(),
+        ("sudo-timestamp", "sudo", "/etc/sudoers"),
+    ),
+    (
+        lambda root: root.write("/etc/login.defs", "LOGIN_TIMEOUT 20\n"),
+        ("login-timeout", "login", "/etc/login.defs"),
+    ),
+    (
+        lambda root: root.write("/etc/pam.d/postgresql", "auth required pam_bartizan.so\n"),
+        ("caller-unknown", "postgresql", AGENT),
+    ),
+    (
+        lambda root: root.write("/etc/ssh/sshd_config", "No such keyword\n"),
+        ("ssh-not-asked", "sshd", "{root}/sshd -T -f {root}/etc/ssh/sshd_config"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("plant", "expected"), PLANTED)
+def test_a_planted_mistake_is_found(
+    root: Root, plant: Callable[[Root], None], expected: tuple[str, str, str]
+) -> None:
+    plant(root)
+    word, service, where = expected
+    assert root.found() == [(word, service, where.format(root=root.folder))]
+
+
+def test_keyboard_interactive_off(root: Root) -> None:
+    """sshd itself refuses a list of methods with one that is off: it is off where any will do."""
+    settings = f"HostKey {root.folder}/host_key\nUsePAM yes\nKbdInteractiveAuthentication no\n"
+    root.write("/etc/ssh/sshd_config", settings)
+    assert {word for word, _, _ in root.found()} == {
+        "ssh-keyboard-interactive",
+        "ssh-method-without",
+        "ssh-password",
+    }
+
+
+def test_exit_codes_and_what_people_and_programs_read(root: Root) -> None:
+    well = root.check()
+    assert (well.exit_code, well.stdout.splitlines()[-1]) == (0, "no mistakes found")
+    root.change("/etc/pam.d/sudo", "required ", "sufficient ")
+    wrong = root.check()
+    assert wrong.exit_code == 1
+    assert "mistake: sudo: optional\n  at      /etc/pam.d/sudo:2\n  wrong   `suff" in wrong.stdout
+    assert wrong.stdout.splitlines()[-1] == "1 mistake found"
+    lines = [json.loads(line) for line in root.check("--json").stdout.splitlines()]
+    assert [(each["word"], each["where"]) for each in lines if each["weight"] == "mistake"] == [
+        ("optional", "/etc/pam.d/sudo:2")
+    ]
+    root.change("/etc/pam.d/sudo", "sufficient ", "required ")
+    root.write("/etc/ssh/sshd_config", "No such keyword\n")
+    unseen = root.check()
+    assert (unseen.exit_code, unseen.stdout.splitlines()[-1]) == (
+        3,
+        "no mistakes found, 1 not looked at",
+    )
+
+
+def test_a_configuration_that_is_none(root: Root) -> None:
+    root.write(AGENT, "nothing\n")
+    result = root.check()
+    assert result.exit_code == 3
+    assert "not TOML" in result.output
+
+
+def test_a_host_without_it(root: Root) -> None:
+    for name in ("sudo", "sudo-i", "su", "login", "sshd"):
+        root.path(f"/etc/pam.d/{name}").unlink()
+    result = root.check()
+    assert result.exit_code == 0
+    assert "no service has pam_bartizan.so" in result.stdout
+    assert "service-not-used" in result.stdout
+
+
+# ---- around the agent ----------------------------------------------------------------------------
+
+
+def agent_words(path: Path) -> list[str]:
+    config = parse(f'host = "web1"\nsocket = "{path}"\nadmin_socket = "{path}.admin"\n', AGENT)
+    return [each.word for each in check_host.agent(config)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that others may pass, down to it."""
+    for each in (tmp_path, *tmp_path.parents):
+        if not each.stat().st_mode & stat.S_IXOTH:
+            each.chmod(each.stat().st_mode | stat.S_IXOTH)
+    return tmp_path
+
+
+def test_the_agents_socket(folder: Path) -> None:
+    path = folder / "pam.sock"
+    assert agent_words(path) == ["no-socket"]
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        path.chmod(0o666)
+        assert agent_words(path) == ["no-agent"]
+        listening.listen()
+        assert agent_words(path) == []
+        path.chmod(0o600)
+        assert agent_words(path) == ["socket-closed"]
+        path.chmod(0o666)
+        folder.chmod(0o750)
+        assert agent_words(path) == ["socket-closed"]
+    if os.geteuid() == 0:
+        folder.chmod(0o755)
+
+
+def test_an_agent_that_cannot_be_asked(folder: Path) -> None:
+    config = parse(f'host = "web1"\nadmin_socket = "{folder}/none"\n', AGENT)
+    (finding,) = check_host.relays(config)
+    assert (finding.word, finding.weight) == ("agent-not-asked", Weight.UNCHECKED)
+
+
+def test_a_clock_that_was_never_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_host.time, "time", lambda: 0.0)
+    assert [each.word for each in check_host.clock()] == ["clock-wrong"]
+
+
+@pytest.mark.parametrize("state", [0, 5])
+def test_a_clock_that_nothing_keeps(monkeypatch: pytest.MonkeyPatch, state: int) -> None:
+    class Library:
+        @staticmethod
+        def adjtimex(_buffer: object) -> int:
+            return state
+
+    monkeypatch.setattr(check_host.ctypes, "CDLL", lambda *_, **__: Library)
+    words = [each.word for each in check_host.clock()]
+    assert words == (["clock-unsynchronised"] if state else [])
+
+
+def test_the_kernel_answers() -> None:
+    assert {each.word for each in check_host.clock()} <= {"clock-unsynchronised"}

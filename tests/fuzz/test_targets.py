@@ -66,6 +66,7 @@ FAULTS: dict[str, tuple[object, object]] = {
     "relay_link": ((RelayHandshake, "attach"), yes),
     "relay_validator": ("relay.transactions.MAX_TRANSACTION_FRAMES", 99),
     "relay_world": ((Door, "put_out"), put_out_at_once),
+    "sign_on_uri": ("protocol.sign_on_uri.clean", same),
     "text": ("protocol.text._UNSAFE_CATEGORIES", frozenset({"Cc"})),
     "validator_context": ("protocol.signon_messages.MAX_NOTE", 10),
     "validator_enrolment": ("protocol.enrolment.MAX_HOST", 10),

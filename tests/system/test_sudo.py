@@ -1,6 +1,7 @@
 """Real sudo, called by ada on a terminal."""
 
 import signal
+from pathlib import Path
 
 from tests.support.site import OTHER_LINES, Site
 from tests.support.terminal import CTRL_C, terminal
@@ -15,7 +16,7 @@ async def test_the_passcode_is_seen_first_and_the_command_runs_when_approved(sit
         context = await site.approve(passcode)
         await screen.shows(r"\broot\b")
         assert await screen.ends() == 0
-    assert "Note             sudo id -un\n" in context
+    assert f"Note             in {Path.cwd()}: sudo id -un\n" in context
     entry = await site.ended("approved")
     assert (entry["user"], entry["service"]) == ("ada", "sudo")
     assert entry["steps"]["shown"] < entry["steps"]["paired"] < entry["steps"]["ended"]
@@ -54,4 +55,4 @@ async def test_a_login_shell_is_a_service_of_its_own(site: Site) -> None:
         context = await site.approve(await site.passcode(screen))
         await screen.shows(r"\broot\b")
     assert "Service          sudo-i\n" in context
-    assert "Note             sudo -i id -un\n" in context
+    assert f"Note             in {Path.cwd()}: sudo -i id -un\n" in context

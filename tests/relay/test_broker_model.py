@@ -213,7 +213,9 @@ class BrokerMachine(RuleBasedStateMachine):
         link.end.send(AuthRequest(number, SIGN_ON_ID, ttl, tags))
         if not link.up:
             return
-        replaced = [r for r in self.requests if set(r.tags) & set(tags)]
+        # In the order of the tags, which decides whose validator is held first, and evicted first.
+        under = [r for tag in tags for r in self.requests if tag in r.tags]
+        replaced = list(dict.fromkeys(under))
         of_agent = [r for r in self.requests if r.link.agent == link.agent]
         reason = None
         if self.draining:

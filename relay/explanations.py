@@ -33,6 +33,8 @@ _DECIDED: Final = (
     "store-failed",
 )
 """The agent's own affair: a device came, and it had its word."""
+_TYPED: Final = ("code", "totp", "replayed", "throttled", "wrong-code")
+"""The agent had something typed at the host instead, and no longer waits for the device."""
 _GIVEN_UP: Final = (
     "cancelled",
     "conversation-failed",
@@ -51,7 +53,7 @@ REQUESTS: Final[Mapping[RequestOutcome, Explanation]] = {
     RequestOutcome.WITHDRAWN: Explanation(
         "the agent took it back: the user gave up, another relay was first, or its time was over",
         _ASK_THE_AGENT,
-        (*_DECIDED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
     ),
     RequestOutcome.EXPIRED: Explanation(
         "no device came with its passcode in time, or none that the agent took",
@@ -94,16 +96,16 @@ REQUESTS: Final[Mapping[RequestOutcome, Explanation]] = {
         "the device closed its connection, or its network did: that is how most sign-ons end, and"
         " early it is a lost network",
         _ASK_THE_AGENT,
-        (*_DECIDED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
     ),
     RequestOutcome.AGENT_GONE: Explanation(
         "the agent's link ended; it attaches again by itself, and queues what still waits",
         "the log's `link ended` of that agent says why; see that its host and network are up",
-        (*_DECIDED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
     ),
     RequestOutcome.DRAINED: Explanation(
         "this relay stopped; the agent uses another one, or this one when it is back",
         "have the user try again if nobody was let in",
-        (*_DECIDED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
     ),
 }

@@ -22,10 +22,10 @@ def encode_number(number: int) -> bytes:
     if number < _SMALL:
         return number.to_bytes(1, "big")
     if number < _LONG:
-        return b"\xcc" + number.to_bytes(1, "big")
+        return (_UINT_8 << 8 | number).to_bytes(2, "big")
     if number < _LONGER:
-        return b"\xcd" + number.to_bytes(2, "big")
-    return b"\xce" + number.to_bytes(4, "big")
+        return (_UINT_16 << 16 | number).to_bytes(3, "big")
+    return (_UINT_32 << 32 | number).to_bytes(5, "big")
 
 
 def read_number(body: bytes, at: int) -> tuple[int, int]:

@@ -22,9 +22,8 @@ _PAIRED: Final = b"\x94\x07"
 _CLOSE: Final = b"\x93\x0a"
 """An array of so many, and the message's number."""
 
-_SIGN_ON_ID: Final = b"\xc4\x08"
-_TAG: Final = b"\xc4\x10"
-"""A byte string of that length."""
+_BIN_8: Final = 0xC4
+"""A byte string, with one byte of length."""
 _ARRAY: Final = 0x90
 """Of as many as are added to it, below 16."""
 _LONG_TEXT: Final = 0x20
@@ -43,19 +42,19 @@ def read_auth_request(body: bytes) -> AuthRequestFields:
         raise ProtocolError("not an AuthRequest")
     try:
         request, at = read_number(body, len(_AUTH_REQUEST))
-        sign_on_id, at = _bytes(body, at, _SIGN_ON_ID, SIGN_ON_ID_LENGTH)
+        sign_on_id, at = _bytes(body, at, SIGN_ON_ID_LENGTH)
         ttl, at = read_number(body, at)
         count, at = body[at] - _ARRAY, at + 1
+        if ttl > _MAX_TTL or not 1 <= count <= MAX_TAGS:
+            raise ProtocolError("not an AuthRequest")
+        tags: list[bytes] = []
+        for _ in range(count):
+            tag, at = _bytes(body, at, TAG_LENGTH)
+            if tag in tags:
+                raise ProtocolError("a tag occurs twice in one request")
+            tags.append(tag)
     except IndexError:
         raise ProtocolError("an AuthRequest ends too early") from None
-    if ttl > _MAX_TTL or not 1 <= count <= MAX_TAGS:
-        raise ProtocolError("not an AuthRequest")
-    tags: list[bytes] = []
-    for _ in range(count):
-        tag, at = _bytes(body, at, _TAG, TAG_LENGTH)
-        if tag in tags:
-            raise ProtocolError("a tag occurs twice in one request")
-        tags.append(tag)
     if at != len(body):
         raise ProtocolError("an AuthRequest of another length")
     return request, sign_on_id, ttl, tuple(tags)
@@ -93,11 +92,11 @@ def paired(request: int, tag_index: int, address: str) -> bytes:
     return encode_frame(b"%b%b%b%b%b" % (_PAIRED, encode_number(request), index, head, text))
 
 
-def _bytes(body: bytes, at: int, head: bytes, length: int) -> tuple[bytes, int]:
-    """The byte string of `length` that begins at `at` with `head`, and where the next thing
-    begins. Raises ProtocolError."""
-    start = at + len(head)
+def _bytes(body: bytes, at: int, length: int) -> tuple[bytes, int]:
+    """The byte string of `length` that begins at `at`, and where the next thing begins. Raises
+    ProtocolError, and IndexError for a body that ends before it does."""
+    start = at + 2
     end = start + length
-    if end > len(body) or body[at:start] != head:
+    if body[at] != _BIN_8 or body[at + 1] != length or end > len(body):
         raise ProtocolError("not a byte string of this length")
     return body[start:end], end

@@ -342,8 +342,10 @@ class Switch:
         if wanted != wire.events:
             if not out:
                 self._broker.unblocked(end)
-            tell = self._epoll.modify if wire.events else self._epoll.register
-            tell(wire.descriptor, wanted)
+            if wire.events:
+                self._epoll.modify(wire.descriptor, wanted)
+            else:
+                self._epoll.register(wire.descriptor, wanted)
             wire.events = wanted
 
     def _drop(self, wire: _Wire) -> None:

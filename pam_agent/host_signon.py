@@ -66,6 +66,7 @@ class HostSignOn:
             try:
                 await self._sign_on()
             finally:
+                self._shown.leave()
                 call.mark("ended")
                 with trio.CancelScope(shield=True):  # a stopping agent says so, too
                     await self._tell()

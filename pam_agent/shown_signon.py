@@ -47,6 +47,7 @@ class ShownSignOn:
         self._dialogue: Final = dialogue
         self._revoked: Final = revoked
         self._standing = AccountStanding()
+        self._place: Place | None = None
         self._offered: frozenset[Method] = frozenset()
         self._allowed: frozenset[Method] = frozenset()
         self._valid_until = 0.0
@@ -78,6 +79,11 @@ class ShownSignOn:
             await self.approval.finish()
         self.approval.abandon()
 
+    def leave(self) -> None:
+        """Free the place, when nothing can take the end back any more."""
+        if self._place is not None:
+            self._call.host.waiting.leave(self._place)
+
     def abandon(self) -> None:
         """Withdraw whatever still is at a relay."""
         if self.approval is not None:
@@ -93,13 +99,8 @@ class ShownSignOn:
 
     async def _alone(self) -> SignOnEnd:
         call, waiting = self._call, self._call.host.waiting
-        place = waiting.enter(call.account, passcode.generate, self._revoked)
-        if place is None:
-            return SignOnEnd.TOO_MANY
-        try:
-            return await self._with_place(place)
-        finally:
-            waiting.leave(place)
+        self._place = waiting.enter(call.account, passcode.generate, self._revoked)
+        return SignOnEnd.TOO_MANY if self._place is None else await self._with_place(self._place)
 
     async def _with_place(self, place: Place) -> SignOnEnd:
         call, accounts = self._call, self._call.host.accounts

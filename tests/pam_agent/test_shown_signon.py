@@ -2,10 +2,12 @@
 
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from pam_agent import host_signon
 from pam_agent.local_wire import RecordType, Result
@@ -105,6 +107,25 @@ async def test_a_code_lets_in_and_the_devices_are_asked_no_longer(tmp_path: Path
             await signs_on(parts, again, await again.passcode())
         assert parts.phone.contexts[-1].failures == 0
         assert parts.phone.contexts[-1].last_success > 0
+
+
+async def test_a_revocation_takes_a_code_back_until_pam_has_its_result(tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def trace(statement: str) -> None:
+        if statement.startswith("INSERT INTO audit"):
+            begun.set()
+            go_on.wait()
+
+    async with together(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
+        code = response(parts.phone.record, await caller.passcode())
+        parts.agent.host.accounts.store.db.set_trace_callback(trace)
+        await caller.send(RecordType.ANSWER, code.encode())
+        await trio.to_thread.run_sync(begun.wait)
+        parts.agent.agent.revoked("alice")
+        go_on.set()
+        assert await caller.result() is Result.DENIED
+        await parts.ended("revoked")
 
 
 async def test_a_denial_counts_where_a_code_might_be_typed(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Admin:
         administration = Administration(accounts.store)
         self.watch: Final = BreakGlassWatch(administration, time.time)
         self._administering: Final = Administering(
-            administration, self.watch, TotpStore(accounts.store)
+            administration, self.watch, TotpStore(accounts.store), revoked
         )
         self._host = host
         self._enrol = enrol

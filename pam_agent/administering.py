@@ -1,7 +1,7 @@
 """shell. The admin socket: aliases, methods, TOTPs, break-glass and the audit log."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import structlog
@@ -35,11 +35,18 @@ class Administering:
     """Does what is asked, and logs it. Who may ask at all is the admin socket's matter."""
 
     def __init__(
-        self, administration: Administration, watch: BreakGlassWatch, totps: TotpStore
+        self,
+        administration: Administration,
+        watch: BreakGlassWatch,
+        totps: TotpStore,
+        changed: Callable[[str], None],
     ) -> None:
+        """`changed` is called with an account for which something else counts from now on: no
+        lease and no waiting sign-on of before is to outlive that."""
         self._administration: Final = administration
         self._watch: Final = watch
         self._totps: Final = totps
+        self._changed: Final = changed
 
     async def answer(
         self, request: AdministrationRequest, uid: int
@@ -51,9 +58,12 @@ class Administering:
             case SetMethods():
                 await self._set_methods(request, uid)
             case SetTotp():
-                yield TotpSecret(await self._totps.give(request.account, uid, time.time()))
+                secret = await self._totps.give(request.account, uid, time.time())
+                self._changed(request.account)
+                yield TotpSecret(secret)
             case RemoveTotp():
                 await self._totps.remove(request.account, uid, time.time())
+                self._changed(request.account)
             case OpenBreakGlass():
                 yield await self._open(request, uid)
             case EndBreakGlass():
@@ -74,15 +84,20 @@ class Administering:
     async def _set_alias(self, request: SetAlias, uid: int) -> None:
         name, account, now = request.name, request.account, time.time()
         if account is not None:
-            await self._administration.set_alias(name, account, uid, now)
-        elif not await self._administration.remove_alias(name, uid, now):
-            raise ChangeRefusedError(f"{name} is no other name of anybody")
+            before = await self._administration.set_alias(name, account, uid, now)
+        else:
+            before = await self._administration.remove_alias(name, uid, now)
+            if before is None:
+                raise ChangeRefusedError(f"{name} is no other name of anybody")
+        for each in {name, account or name, before or name}:
+            self._changed(each)
         _log.info("alias changed", name=name, user=account or "", uid=uid)
 
     async def _set_methods(self, request: SetMethods, uid: int) -> None:
         account, service, methods = request.account, request.service, request.methods
         if not await self._administration.set_methods(account, service, methods, uid, time.time()):
             raise ChangeRefusedError(f"nothing was set for {account} and {service}")
+        self._changed(account)
         _log.info("methods changed", user=account, service=service, methods=list(methods), uid=uid)
 
     async def _open(self, request: OpenBreakGlass, uid: int) -> BreakGlassLine:

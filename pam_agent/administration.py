@@ -33,11 +33,14 @@ class Administration:
     def __init__(self, store: Store) -> None:
         self._store: Final = store
 
-    async def set_alias(self, name: str, account: str, uid: int, now: float) -> None:
-        """Raises ChangeRefusedError: no account that is in use disappears behind another's name,
-        and no name leads on to a third."""
+    async def set_alias(self, name: str, account: str, uid: int, now: float) -> str | None:
+        """The account that the name stood for until now.
 
-        def work(tx: Transaction) -> None:
+        Raises ChangeRefusedError: no account that is in use disappears behind another's name, and
+        no name leads on to a third.
+        """
+
+        def work(tx: Transaction) -> str | None:
             if name == account:
                 raise ChangeRefusedError(f"{name} is itself already")
             if (behind := read_alias(tx, account)) is not None:
@@ -50,23 +53,25 @@ class Administration:
                         f"{name} has {what} of its own, which nobody would be asked for any more:"
                         " remove them first"
                     )
+            before = read_alias(tx, name)
             tx.db.execute(
                 "INSERT OR REPLACE INTO alias (name, account) VALUES (?, ?)", (name, account)
             )
             _note(tx, AuditKind.ALIAS, account, "set", name, uid, now)
+            return before
 
-        await self._store.transaction(work)
+        return await self._store.transaction(work)
 
-    async def remove_alias(self, name: str, uid: int, now: float) -> bool:
-        """Whether there was one."""
+    async def remove_alias(self, name: str, uid: int, now: float) -> str | None:
+        """The account that it stood for; None when it was no alias."""
 
-        def work(tx: Transaction) -> bool:
+        def work(tx: Transaction) -> str | None:
             account = read_alias(tx, name)
             if account is None:
-                return False
+                return None
             tx.db.execute("DELETE FROM alias WHERE name = ?", (name,))
             _note(tx, AuditKind.ALIAS, account, "removed", name, uid, now)
-            return True
+            return account
 
         return await self._store.transaction(work)
 

@@ -35,6 +35,7 @@ from pam_agent.administration_wire import (
 )
 from pam_agent.audit_log import AuditEntry, AuditKind
 from pam_agent.methods import Method
+from pam_agent.totp_wire import RemoveTotp, SetTotp
 from tests.support.agent_store import enrol
 
 
@@ -44,7 +45,8 @@ class Running:
     def __init__(self, accounts: Accounts, path: Path) -> None:
         self.accounts = accounts
         self.path = path
-        self.admin = Admin(accounts, "web1", self.nobody, lambda account: None, self.nothing)
+        self.changed: list[str] = []
+        self.admin = Admin(accounts, "web1", self.nobody, self.changed.append, self.nothing)
 
     async def nobody(self, account: str, progress: Progress) -> None:
         raise AssertionError("nobody is to be enrolled")
@@ -81,6 +83,24 @@ async def test_aliases_and_methods_are_set_and_listed(running: Running) -> None:
     assert await running.ask(SetAlias("tom", None)) == [Done()]
     assert await running.ask(SetMethods("thomas", "*", ())) == [Done()]
     assert await running.ask(ListAdministration()) == [Done()]
+
+
+async def test_whoever_it_concerns_keeps_no_lease(running: Running) -> None:
+    """What waits or was leased by what counted before ends (Agent.revoked)."""
+    for request, changed in (
+        (SetAlias("tom", "thomas"), {"tom", "thomas"}),
+        (SetAlias("tom", "anna"), {"tom", "thomas", "anna"}),
+        (SetAlias("tom", None), {"tom", "anna"}),
+        (SetMethods("thomas", "*", (Method.CODE,)), {"thomas"}),
+        (SetMethods("thomas", "*", ()), {"thomas"}),
+        (SetMethods("thomas", "*", ()), set()),
+        (SetTotp("thomas"), {"thomas"}),
+        (RemoveTotp("thomas"), {"thomas"}),
+        (ListAdministration(), set()),
+    ):
+        running.changed.clear()
+        await running.ask(request)
+        assert set(running.changed) == changed
 
 
 @pytest.mark.parametrize(

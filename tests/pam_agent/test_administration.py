@@ -45,13 +45,13 @@ async def test_an_alias_leads_to_its_account(
     accounts: Accounts, administration: Administration
 ) -> None:
     assert await accounts.resolve("tom") == "tom"
-    await administration.set_alias("tom", "thomas", 0, NOW)
+    assert await administration.set_alias("tom", "thomas", 0, NOW) is None
     assert await accounts.resolve("tom") == "thomas"
     assert await accounts.resolve("thomas") == "thomas"
-    await administration.set_alias("tom", "anna", 0, NOW)
+    assert await administration.set_alias("tom", "anna", 0, NOW) == "thomas"
     assert await administration.aliases() == (("tom", "anna"),)
-    assert await administration.remove_alias("tom", 0, NOW)
-    assert not await administration.remove_alias("tom", 0, NOW)
+    assert await administration.remove_alias("tom", 0, NOW) == "anna"
+    assert await administration.remove_alias("tom", 0, NOW) is None
     assert await accounts.resolve("tom") == "tom"
     assert await audited(accounts) == [
         ("alias", "thomas", "set", "tom by uid 0"),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from pam_agent import host_signon
 from pam_agent.local_wire import RecordType, Result
@@ -345,6 +346,7 @@ async def test_the_answer_to_an_earlier_prompt_is_none_to_the_next(tmp_path: Pat
         await first.stream.aclose()
         code = await second.passcode()
         await second.send(RecordType.ANSWER, b"87654321")  # to what was asked first
+        await wait_all_tasks_blocked(0.02)
         await second.send(RecordType.ANSWER, response(parts.phone.record, code).encode())
         assert await second.result() is Result.APPROVED
         await parts.ended("code", 2)

@@ -21,10 +21,11 @@ def blocks() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "text"), list(blocks()))
 def test_each_configuration_is_good_and_about_its_service(page: str, text: str) -> None:
-    services = parse(text, page).services
-    assert services
+    config = parse(text, page)
+    named = {*config.services, *(each for names in config.callers.values() for each in names)}
+    assert named
     if page != "cron.md":  # whose example is another service
-        assert all(name.startswith(page.removesuffix(".md")) for name in services)
+        assert all(name.startswith(page.removesuffix(".md")) for name in named)
 
 
 def test_there_are_blocks_to_read() -> None:

@@ -1,10 +1,12 @@
 """pure. What the approver is told of what is to be done once signed on."""
 
+from typing import Final
+
 from pam_agent.local_wire import Start
 from protocol.signon_messages import MAX_NOTE
 from protocol.text import clean, fit
 
-MAX_SHOWN_DIRECTORY = 200
+MAX_SHOWN_DIRECTORY: Final = 200
 """UTF-8 bytes of a working directory: the command behind it needs the room."""
 
 

@@ -149,6 +149,14 @@ ERRORS = [
         'services.sshd.methods[0]: found "sms", expected "approve" or "code"',
     ),
     ("[services.sshd]\nlease = 86401", "services.sshd.lease: found 86401, expected a number, 0 to"),
+    (
+        f"[services.sshd]\nusers = ['{'u' * 257}']",
+        f'services.sshd.users[0]: found "{"u" * 57}…", expected text of 1 to 256 characters',
+    ),
+    (
+        f"[services.sshd]\nfirst_factor = '{'f' * 33}'",
+        f'services.sshd.first_factor: found "{"f" * 33}", expected text of 1 to 32 characters',
+    ),
     ("[services.sshd]\nsecret = 'tail'", 'services.sshd.secret: found with display = "prompt"'),
     ("[services.SSHd]", "services.SSHd: expected a printable name in lower case, as PAM has it"),
     ("[services.'']", 'services."": expected a printable name in lower case'),

@@ -4,6 +4,7 @@ The relay listens on loopback and on a Unix socket, the agent runs on a SystemHo
 ada's is enrolled by the command line, as people do it.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -32,6 +33,10 @@ Entry = dict[str, Any]
 """A line of a program's log."""
 
 
+UNREAD: Final = 1024 * 1024
+"""Bytes of a log that may wait until they are read: a daemon drops what does not fit."""
+
+
 @dataclass
 class Daemon:
     """A program that runs until it is told to stop, and its log as it comes in."""
@@ -53,6 +58,7 @@ class Daemon:
 
     async def _read(self) -> None:
         assert self.process.stderr is not None
+        fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, UNREAD)
         rest = b""
         async for data in self.process.stderr:
             *lines, rest = (rest + data).split(b"\n")

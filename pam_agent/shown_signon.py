@@ -148,7 +148,10 @@ class ShownSignOn:
                 self._context,
             ),
         )
-        return await self.approval.queue()
+        if await self.approval.queue():
+            return True
+        self.approval.abandon()  # nobody would answer a device that came to one that is late
+        return False
 
     # ---- what is shown ---------------------------------------------------------------------------
 

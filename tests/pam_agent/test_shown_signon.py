@@ -15,10 +15,14 @@ from pam_agent.methods import Method
 from pam_agent.policy import DISABLING_FAILURE
 from pam_agent.records import DisabledReason
 from pam_agent.service_policy import Display
+from pam_agent.settings import Relay
+from protocol.address import TcpAddress, UnixAddress
 from protocol.signon_messages import Verdict
 from relay.limits import Limits
+from tests.support.agent import start_agent
 from tests.support.caller import Caller
 from tests.support.patience import until
+from tests.support.recorded_log import recorded_log
 from tests.support.services import service
 from tests.support.together import QUICK_HOLD, signs_on, timers, together
 from tests.support.typed_codes import give_methods, give_totp, response, totp
@@ -228,6 +232,22 @@ async def test_without_a_relay_a_code_is_asked_for(tmp_path: Path, name: str) ->
             assert "No relay can be reached" in text
             assert await answered(caller, response(parts.phone.record, code)) is Result.APPROVED
         await parts.ended("code")
+
+
+async def test_a_relay_that_comes_late_is_asked_no_longer(tmp_path: Path) -> None:
+    nowhere = Relay(UnixAddress(str(tmp_path / "none.sock")), None, (TcpAddress("relay", 1),))
+    with recorded_log():
+        async with trio.open_nursery() as nursery:
+            agent = await start_agent(
+                nursery, tmp_path, [nowhere], timers=timers(queue=0.1, validation=10.0)
+            )
+            async with agent.call(**AFTER_A_KEY) as caller:
+                await caller.passcode()
+                assert agent.leftovers()["requests"] == agent.leftovers()["handles"] == 0
+                await caller.send(RecordType.ANSWER, b"")
+                assert await caller.result() is Result.UNAVAILABLE
+            await agent.stop()
+            nursery.cancel_scope.cancel()
 
 
 async def test_without_a_relay_and_a_code_it_is_unavailable(tmp_path: Path) -> None:

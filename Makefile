@@ -74,9 +74,10 @@ check: $(VENV)/.dev module
 	$(BIN)/mypy
 	$(BIN)/mypy -p bench
 	$(BIN)/mypy deploy/demo
-	$(BIN)/mypy docs/reference.py docs/outcomes.py
+	$(BIN)/mypy docs/reference.py docs/outcomes.py docs/top.py
 	$(BIN)/python docs/reference.py --check
 	$(BIN)/python docs/outcomes.py --check
+	$(BIN)/python docs/top.py --check
 	$(BIN)/mypy deploy/packages/sbom.py
 	$(BIN)/lint-imports
 	.ci/documents
@@ -137,6 +138,7 @@ attack: environment
 reference: environment
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/outcomes.py
+	$(BIN)/python docs/top.py
 
 lock: $(VENV)/.dev
 	$(PIP) install pip-tools

@@ -78,7 +78,8 @@ async def test_a_ticket_is_the_password_and_a_burst_needs_one(mail: Mail) -> Non
     await mail.site.ended("wrong-code", 9)
     assert not await mail.server.lets_in(USER, await mail.ticket("postgresql"))
     await mail.site.ended("wrong-code", 10)
-    assert "127.0.0.2" in mail.server.log
+    assert f"({USER},127.0.0.2" in mail.server.log
+    assert "pam_authenticate() failed: Authentication failure" in mail.server.log
     assert ticket not in str(mail.site.parts.agent.log) + mail.server.log
 
 

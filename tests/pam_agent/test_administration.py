@@ -201,6 +201,16 @@ async def test_what_came_after_context_stays(
         now=NOW,
         shown=shown,
     )
+    late = await accounts.decide(
+        phone.id,
+        phone.ratchet.current,
+        bytes(32),
+        opened=phone.ratchet,
+        success=True,
+        now=NOW,
+        shown=await accounts.notices(phone.id),
+    )
+    assert late is Decided.OVERTAKEN
     texts = [each.text for each in await accounts.notices(phone.id)]
     assert [text.rpartition(": ")[2] for text in texts] == ["one", "two"]
     assert "used never" in texts[0]

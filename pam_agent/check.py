@@ -1,13 +1,13 @@
 """edge. Reads what there is to check on this host, and puts all findings together."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pam_agent import check_host, check_limits, check_sshd
-from pam_agent.check_finding import Finding, note, unchecked
+from pam_agent.check_finding import Finding, mistake, note, unchecked
 from pam_agent.methods import Method
 from pam_agent.service_policy import policy_of
 from pam_agent.settings import Config
@@ -16,6 +16,14 @@ from pam_agent.stack_findings import Asked, is_used, judge
 PAM_FOLDER: Final = Path("/etc/pam.d")
 VENDOR_FOLDERS: Final = (Path("/usr/lib/pam.d"), Path("/usr/etc/pam.d"))
 SSHD: Final = "/usr/sbin/sshd"
+TWINS: Final[Mapping[str, str]] = {"sudo": "sudo-i", "su": "su-l"}
+"""PAM services of the same program, for a plain call and for a login shell."""
+COMMANDS: Final[Mapping[str, str]] = {
+    "sudo": "sudo",
+    "sudo-i": "sudo -i",
+    "su": "su",
+    "su-l": "su -",
+}
 PATIENCE: Final = 10.0
 """Seconds for `sshd -T`: it reads a file or two."""
 MAX_FILE: Final = 1 << 20
@@ -79,6 +87,7 @@ def findings(host: Host) -> Iterator[Finding]:
         policy = policy_of(check_sshd.SERVICE, host.config.services, host.config.timers)
         yield from check_sshd.judge(sshd, policy)
         yield from check_sshd.matches(_sshd_files(host))
+    yield from _left_out(host, used)
     yield from _limits(host, used)
     for name in host.config.services:
         if name not in used:
@@ -90,6 +99,21 @@ def findings(host: Host) -> Iterator[Finding]:
             )
     if host.is_this:
         yield from _running(host)
+
+
+def _left_out(host: Host, used: list[str]) -> Iterator[Finding]:
+    """Programs that ask PAM as two services, of which one has the module."""
+    for name, other in TWINS.items():
+        for one, left in ((name, other), (other, name)):
+            if one in used and left not in used and host.pam_file(left) is not None:
+                yield mistake(
+                    "left-out",
+                    left,
+                    f"{PAM_FOLDER}/{left}",
+                    f"{one} asks for the factor, and {left} does not: `{COMMANDS[left]}` goes"
+                    " without.",
+                    f"Write the same lines as in {PAM_FOLDER}/{one}.",
+                )
 
 
 def _services(host: Host) -> list[str]:

@@ -115,6 +115,14 @@ def test_nor_with_services_that_show_nothing(tmp_path: Path, settings: Block) ->
 
 PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
     (
+        lambda root: root.write("/etc/pam.d/sudo-i", "@include common-auth\n"),
+        ("left-out", "sudo-i", "/etc/pam.d/sudo-i"),
+    ),
+    (
+        lambda root: root.write("/etc/pam.d/su-l", "@include common-auth\n"),
+        ("left-out", "su-l", "/etc/pam.d/su-l"),
+    ),
+    (
         lambda root: root.change("/etc/pam.d/sudo", "required ", "sufficient "),
         ("optional", "sudo", "/etc/pam.d/sudo:2"),
     ),

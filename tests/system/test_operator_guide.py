@@ -110,7 +110,7 @@ async def signs_on_by_sudo(operator: Operator, on_host: Command, on_device: Comm
         await screen.shows(r"uid=0\(root\)")
         assert await screen.ends() == 0
     assert re.search(r"Service +sudo\b", context)
-    assert re.search(r"Note +sudo id\b", context)
+    assert re.search(r"Note +in \S+: sudo id\b", context)
 
 
 async def signs_on_by_ssh(operator: Operator) -> list[str]:
@@ -167,6 +167,8 @@ async def test_from_bare_machines_to_sign_ons(debs: tuple[Path, ...]) -> None:
             await operator.host.logged("ssh", "Server listening on 0.0.0.0", 2)  # once more
             assert operator.typed["bastion"] < FEWER_ON_THE_BASTION
             assert operator.typed["host"] <= MOST_ON_THE_HOST
+            checked = await operator.host.run("bartizan-agent", "check")
+            assert checked.splitlines()[-1] == "no mistakes found", checked
             await nothing_else_passes(operator)
             async with (
                 sniffing(networks.intranet, INTERFACE) as inner,

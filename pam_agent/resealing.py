@@ -5,7 +5,6 @@ key, or none is under any.
 """
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -79,14 +78,16 @@ def _check_unsealed(db: sqlite3.Connection) -> None:
 
 def _opening(proof: bytes, keys: StoreKeys) -> tuple[Seal, bool]:
     """The seal that opens `proof`, and whether it is the current key's."""
-    for key in _given(keys):
+    for key in (keys.current, keys.old):
+        if key is None:
+            continue
         seal = Seal(key)
         try:
             seal.unseal(proof, *_PROOF)
         except SealBrokenError:
             continue
-        return seal, key == keys.current
-    if keys == StoreKeys():
+        return seal, key is keys.current
+    if keys.current is None and keys.old is None:
         raise WrongKeyError(
             "its secrets are sealed, and there is no key: is the credential bartizan-store.key"
             " there, and was the agent started by the service manager?"
@@ -95,10 +96,6 @@ def _opening(proof: bytes, keys: StoreKeys) -> tuple[Seal, bool]:
         "its secrets are sealed under another key: put the one it was sealed under back as the"
         " credential bartizan-store.key, or bartizan-store.old-key to change it"
     )
-
-
-def _given(keys: StoreKeys) -> Iterator[bytes]:
-    yield from (key for key in (keys.current, keys.old) if key is not None)
 
 
 def _reseal(

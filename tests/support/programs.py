@@ -148,12 +148,13 @@ async def installation(
     *,
     validation: float = VALIDATION,
     relay_prefix: Sequence[str] = (),
+    agent_prefix: Sequence[str] = (),
     settings: str = "",
 ) -> AsyncIterator[Installation]:
     """Starts everything with state in `folder`, which all users of the host can enter.
 
-    `relay_prefix` comes before the relay's command: something that starts it. `settings` are more
-    tables of the agent's configuration.
+    The prefixes come before the commands of relay and agent: something that starts them. `settings`
+    are more tables of the agent's configuration.
     """
     relay_file, agent_file = folder / "relay.toml", folder / "agent.toml"
     links, socket = folder / "links.sock", folder / "pam.sock"
@@ -180,7 +181,8 @@ async def installation(
             'log = {format = "json"}\n' + settings
         )
         agent_program = str(BIN / "bartizan-agent")
-        async with daemon(host.command(agent_program, "serve", "--config", agent_file)) as agent:
+        serve = (agent_program, "serve", "--config", agent_file)
+        async with daemon(host.command(*agent_prefix, *serve)) as agent:
             await agent.logged("agent up")
             await agent.logged("link up")
             device = Device(folder / "device")

@@ -18,16 +18,19 @@ PATIENCE: Final = 20.0
 
 @dataclass(frozen=True)
 class Sshd:
-    """Where it listens. `identity` is a private key of ada's, whose public half it knows."""
+    """Where it listens. `identity` is a private key of ada's, whose public half it knows, and
+    `known_hosts` has its own."""
 
     port: int
     identity: Path
+    known_hosts: Path
 
     def client(self, *words: str, methods: str = "keyboard-interactive") -> list[str]:
         """An ssh client of ada's that does `words` in the session, with one attempt per method."""
         options = {
-            "UserKnownHostsFile": "/dev/null",
-            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": str(self.known_hosts),
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
             "PreferredAuthentications": methods,
@@ -47,7 +50,10 @@ async def sshd(host: SystemHost, folder: Path, settings: str) -> AsyncIterator[S
         await trio.run_process(made)
     keys = folder / "authorized_keys"
     keys.write_text((folder / "identity.pub").read_text())
-    running = Sshd(free_port(), folder / "identity")
+    running = Sshd(free_port(), folder / "identity", folder / "known_hosts")
+    running.known_hosts.write_text(
+        f"[127.0.0.1]:{running.port} {(folder / 'host_key.pub').read_text()}"
+    )
     (folder / "sshd_config").write_text(
         f"Port {running.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\n"
         f"AuthorizedKeysFile {keys}\nStrictModes no\nPidFile none\nLogLevel VERBOSE\n"

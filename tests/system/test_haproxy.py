@@ -1,6 +1,7 @@
 """Several relays behind the real HAProxy: one goes and comes back, and everybody signs on."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.skipif(
     reason="HAProxy is not installed",
 )
 
+GUIDE = Path(__file__).parents[2] / "docs/scaling.md"
 SHARDS = range(5, 256, 21)
 """Of twelve hosts. By HAProxy's hash, which is always the same, all three relays have some."""
 SIGN_ONS = 1000
@@ -34,13 +36,17 @@ def test_what_is_shipped_is_a_configuration() -> None:
     assert "WARNING" not in done.stderr
 
 
-def test_the_sample_of_a_relay_fits_what_haproxy_connects_to() -> None:
-    one = SHIPPED.with_name("relay-one.toml")
-    config = relay.config.load(one)
-    for kind, listener in (("agents", config.agents[0]), ("validators", config.validators[0])):
-        backend = SHIPPED.read_text().partition(f"backend {kind}\n")[2]
-        assert f"server one {listener.listen.removeprefix('tcp:')} id 1" in backend
-        assert listener.proxy_from == ["127.0.0.1"]
+def test_the_relays_of_the_guide_are_those_that_haproxy_connects_to(tmp_path: Path) -> None:
+    [loop] = re.findall(r"^for name in .*?^done$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    script = loop.replace("/etc/bartizan", str(tmp_path))
+    subprocess.run(["bash", "-euc", script], cwd=SHIPPED.parent, check=True)
+    for number, name in enumerate(NAMES, 1):
+        config = relay.config.load(tmp_path / f"relay-{name}.toml")
+        assert config.admin_socket == f"/run/bartizan-relay/{name}.sock"
+        for kind, listener in (("agents", config.agents[0]), ("validators", config.validators[0])):
+            backend = SHIPPED.read_text().partition(f"backend {kind}\n")[2]
+            assert f"server {name} {listener.listen.removeprefix('tcp:')} id {number}" in backend
+            assert listener.proxy_from == ["127.0.0.1"]
 
 
 async def planned(proxy: HAProxy, hosts: Hosts) -> None:

@@ -140,5 +140,28 @@ def test_an_inclusion_without_a_name_is_a_problem() -> None:
         assert [each.what for each in reading.problems] == ["names no file to include"]
 
 
+@pytest.mark.parametrize("many", range(1, 5))
+@pytest.mark.parametrize("code", SOME)
+def test_a_jump_over_substacks(libpam: Results, many: int, code: Code) -> None:
+    """A substack counts as one, with those within it, and none leads out of one."""
+    jump = line(f"[default={many}]", Code.SUCCESS)
+    outer = jump + "auth substack first\n" + line("required", Code.SUCCESS)
+    inner = line("required", code) + "auth substack second\n" + line("optional", Code.SUCCESS)
+    innermost = line("sufficient", Code.SUCCESS) + line("required", code)
+    for first in (inner, jump + inner):
+        same(libpam, {"service": outer + outer, "first": first, "second": innermost})
+
+
+def test_a_call_that_is_to_be_made_again_is_over(libpam: Results) -> None:
+    same(libpam, {"service": line("sufficient", Code.INCOMPLETE) + line("required", Code.SUCCESS)})
+    stack = read("demo", {"demo": "auth required pam_x.so\n"}.get).entries
+    assert run(stack, lambda _: Code.INCOMPLETE) is Code.INCOMPLETE
+
+
+def test_a_result_that_nothing_has_decided_is_no_success() -> None:
+    ignored = read("demo", {"demo": "auth optional pam_x.so\n"}.get).entries
+    assert run(ignored, lambda _: Code.AUTH_ERR) is MUST_FAIL
+
+
 def test_no_module_at_all_fails() -> None:
     assert run([], lambda _: Code.SUCCESS) == MUST_FAIL

@@ -113,6 +113,13 @@ def test_nor_with_services_that_show_nothing(tmp_path: Path, settings: Block) ->
     assert [each for each in root.found() if each[1] in named] == []
 
 
+def hurried_postgresql(root: Root) -> None:
+    root.write("/etc/pam.d/postgresql", "auth required pam_bartizan.so\n")
+    root.write(AGENT, '[callers]\npostgres = ["postgresql"]\n' + root.path(AGENT).read_text())
+    root.change(AGENT, 'host = "web1"\n', "")
+    root.write("/etc/postgresql/15/main/postgresql.conf", "authentication_timeout = 20s\n")
+
+
 PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
     (
         lambda root: root.write("/etc/pam.d/sudo-i", "@include common-auth\n"),
@@ -177,6 +184,14 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
     (
         lambda root: root.write("/etc/pam.d/postgresql", "auth required pam_bartizan.so\n"),
         ("caller-unknown", "postgresql", AGENT),
+    ),
+    (
+        hurried_postgresql,
+        ("postgresql-timeout", "postgresql", "/etc/postgresql/15/main/postgresql.conf"),
+    ),
+    (
+        lambda root: root.path("/etc/sudoers").unlink(),
+        ("sudoers-not-read", "sudo", "/etc/sudoers"),
     ),
     (
         lambda root: root.write("/etc/ssh/sshd_config", "No such keyword\n"),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ import trio
 from daemons.admin_client import UnreachableError
 from daemons.connections import serve_connections
 from daemons.unix_listener import unix_listener
+from pam_agent import check, check_host
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin, Progress
 from pam_agent.admin_client import ask
-from pam_agent.admin_wire import ListAccounts, Reply, ShowStatus, Why
+from pam_agent.admin_wire import ListAccounts, RelayStatus, Reply, ShowStatus, Why
+from pam_agent.config import load
 from pam_agent.enrolment_events import (
     Compare,
     Enrolled,
@@ -32,9 +35,11 @@ from pam_agent.enrolment_events import (
     Offered,
 )
 from pam_agent.enrolments import Enrolments
+from pam_agent.methods import Method
 from pam_agent.schema import FILE_NAME, StoreError
 from protocol.enrolment import Offer
 from tests.support.agent_store import NOW, enrol
+from tests.support.services import service
 
 PROGRAM = [sys.executable, "-c", "from pam_agent.cli import main; main()"]
 OFFER = Offer(bytes(32), bytes(range(32)), int(NOW), 7, ("relay:4817",), "web1")
@@ -520,3 +525,29 @@ def test_help_and_version() -> None:
     for arguments, expected in ((["--help"], "enroll"), (["--version"], "bartizan-agent")):
         done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=True)
         assert expected in done.stdout
+
+
+async def test_check_says_which_relay_does_not_answer(config: Path, daemon: Daemon) -> None:
+    daemon.replies = [
+        RelayStatus("unix:/run/near.sock", True, NOW, 0, 0, ""),
+        RelayStatus("tcp:far.example:4816", False, NOW, 0, 1, "connection refused"),
+    ]
+    done = await run(config, "check", "--json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    relays = [each for each in found if each["word"] == "relay-down"]
+    assert done.returncode == 1
+    assert [(each["where"], each["wrong"]) for each in relays] == [
+        ("tcp:far.example:4816", "this relay does not answer: connection refused.")
+    ]
+
+
+async def test_check_looks_at_the_clock_where_it_counts(
+    config: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_host.time, "time", lambda: 0.0)
+    for methods, words in (("approve", set[str]()), ("totp", {"clock-wrong"})):
+        chosen = load(config)
+        policies = {"vpn": service("vpn", methods=[Method(methods)])}
+        host = check.Host(replace(chosen, services=policies))
+        found = await trio.to_thread.run_sync(lambda host=host: list(check.findings(host)))
+        assert {each.word for each in found if each.word.startswith("clock")} == words

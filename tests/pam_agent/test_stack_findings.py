@@ -41,7 +41,7 @@ def at(line: int, file: str = "/etc/pam.d/demo") -> str:
 @pytest.mark.parametrize(
     ("text", "table"),
     [
-        (REQUIRED, EVERYBODY),
+        (REQUIRED + "account required pam_unix.so\n", EVERYBODY),
         (UNIX + REQUIRED, PASSWORD),
         (UNIX + REQUIRED, SOME),
         ("@include common-auth\n" + REQUIRED, PASSWORD),

@@ -6,6 +6,7 @@ BARTIZAN_KILLS says how often it is killed: 30 takes some minutes.
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -147,3 +148,20 @@ async def test_a_stop_is_the_end_of_all(host: Machine) -> None:
     assert await show(host, "NFileDescriptorStore") == "0"
     assert "4817" not in await host.run("ss", "--listening", "--tcp", "--numeric", "--no-header")
     assert await show(host, "Result") == "success"
+
+
+async def test_a_port_below_1024_is_the_service_managers(host: Machine) -> None:
+    """As docs/operator.md has it; a restart leaves who waits there waiting."""
+    page = (ROOT / "docs/operator.md").read_text().partition("**A port below 1024**")[2]
+    unit, table = re.findall(r"^```(?:ini|toml)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[:2]
+    host.path("/etc/systemd/system/bartizan-relay.socket").write_text(unit)
+    host.path("/etc/bartizan/relay.toml").write_text(table)
+    await host.run("systemctl", "stop", RELAY)
+    await host.run("systemctl", "enable", "--now", "bartizan-relay.socket")
+    await host.run("systemctl", "start", RELAY)
+    await host.run("bartizan-relay", "probe")
+    await host.run("systemctl", "restart", RELAY)
+    said = await host.run("bartizan-relay", "probe")
+    assert said.startswith("ok")
+    assert ":443" in said
+    assert "warning" not in await host.journal(RELAY)

@@ -54,7 +54,7 @@ class HostSignOn:
         self._host: Final = host
         self._call: Final = Call(host, caller, start)
         self._dialogue: Final = Dialogue(module)
-        self._shown: Final = ShownSignOn(self._call, self._dialogue, self._revoked)
+        self._shown: Final = ShownSignOn(self._call, self._dialogue)
         self._end = SignOnEnd.STOPPED
         self._scope = trio.CancelScope()
 
@@ -107,7 +107,7 @@ class HostSignOn:
             return end
         if call.policy.display is Display.SILENT:
             return await sign_on_silently(call, self._dialogue)
-        return await self._shown.run()
+        return await self._shown.run(self._revoked)
 
     async def _watch(self) -> None:
         self._give_up(await self._dialogue.watch())

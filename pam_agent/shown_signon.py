@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -41,11 +42,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class ShownSignOn:
     """One of them, alone or with others that wait with it."""
 
-    def __init__(self, call: Call, dialogue: Dialogue, revoked: Callable[[], None]) -> None:
-        """`revoked` is called when a device of the account is revoked."""
+    def __init__(self, call: Call, dialogue: Dialogue) -> None:
         self._call: Final = call
         self._dialogue: Final = dialogue
-        self._revoked: Final = revoked
         self._standing = AccountStanding()
         self._place: Place | None = None
         self._offered: frozenset[Method] = frozenset()
@@ -83,6 +82,7 @@ class ShownSignOn:
         """Free the place, when nothing can take the end back any more."""
         if self._place is not None:
             self._call.host.waiting.leave(self._place)
+            self._place = None
 
     def abandon(self) -> None:
         """Withdraw whatever still is at a relay."""
@@ -93,13 +93,17 @@ class ShownSignOn:
         """The keys."""
         self.approval = None
 
-    async def run(self) -> SignOnEnd:
-        """How it ends. Raises StoreError or ModuleGoneError."""
-        return await with_others(self._call, self._call.lease_key(), self._alone, self._waits)
+    async def run(self, revoked: Callable[[], None]) -> SignOnEnd:
+        """How it ends. `revoked` is called when a device of the account is revoked meanwhile.
 
-    async def _alone(self) -> SignOnEnd:
+        Raises StoreError or ModuleGoneError.
+        """
+        alone = partial(self._alone, revoked)
+        return await with_others(self._call, self._call.lease_key(), alone, self._waits)
+
+    async def _alone(self, revoked: Callable[[], None]) -> SignOnEnd:
         call, waiting = self._call, self._call.host.waiting
-        self._place = waiting.enter(call.account, passcode.generate, self._revoked)
+        self._place = waiting.enter(call.account, passcode.generate, revoked)
         return SignOnEnd.TOO_MANY if self._place is None else await self._with_place(self._place)
 
     async def _with_place(self, place: Place) -> SignOnEnd:

@@ -15,7 +15,7 @@ import trio.testing
 
 from pam_agent.approval import Approval
 from pam_agent.host_signon import HostSignOn
-from pam_agent.local_wire import Result
+from pam_agent.local_wire import RecordType, Result
 from pam_agent.records import Device
 from pam_agent.sign_ons import MAX_REMEMBERED
 from protocol.signon import AgentSignOn
@@ -28,6 +28,7 @@ from tests.support.plain_host import programs
 from tests.support.process_size import descriptors, own_memory
 from tests.support.programs import Daemon
 from tests.support.together import signs_on, together
+from tests.support.typed_codes import response
 from validator.outcomes import Outcome
 
 WARM_UP: Final = MAX_REMEMBERED + 100
@@ -91,24 +92,30 @@ async def _sign_on(socket: Path, phone: Phone, number: int) -> None:
         assert await caller.result() is (Result.DENIED if denied else Result.APPROVED)
 
 
-@pytest.mark.parametrize("end", ["approved", "denied", "cancelled"])
+@pytest.mark.parametrize("end", ["approved", "denied", "cancelled", "code"])
 async def test_keys_do_not_wait_for_the_garbage_collector(tmp_path: Path, end: str) -> None:
     """What a sign-on held is gone with it: nothing in it keeps itself alive."""
     async with together(tmp_path) as parts:
         gc.collect()
         gc.disable()
+        kinds = (HostSignOn, Approval, AgentSignOn, Device)
+        before = {id(each) for each in gc.get_objects() if isinstance(each, kinds)}
         try:
-            async with parts.agent.call() as caller:
+            async with parts.agent.call(service="sshd", first_factor="publickey") as caller:
                 passcode = await caller.passcode()
                 if end == "approved":
                     await signs_on(parts, caller, passcode)
                 elif end == "denied":
                     await parts.phone.sign_on(passcode, Verdict.DENY)
                     assert await caller.result() is Result.DENIED
+                elif end == "code":
+                    typed = response(parts.phone.record, passcode)
+                    await caller.send(RecordType.ANSWER, typed.encode())
+                    assert await caller.result() is Result.APPROVED
             await parts.ended(end)
             await parts.agent.idle()
             await trio.testing.wait_all_tasks_blocked()
-            kinds = (HostSignOn, Approval, AgentSignOn, Device)
-            assert [type(each) for each in gc.get_objects() if isinstance(each, kinds)] == []
+            left = [each for each in gc.get_objects() if isinstance(each, kinds)]
+            assert [type(each) for each in left if id(each) not in before] == []
         finally:
             gc.enable()

@@ -7,6 +7,7 @@ failure of the modules around it, by the system's own libpam and by the simulate
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,11 +21,18 @@ from pam_agent.stack_paths import ways
 from tests.support.pam_results import Results, pam_results
 from tests.support.service_pages import COMMON_AUTH, Block, blocks
 
+ROOT_FOLDER = Path(__file__).parents[2]
 OURS = "pam_bartizan.so"
 ROOT = "pam_rootok.so"
 FIRST_FACTORS = ("pam_unix.so", "pam_ldap.so")
 FIXED = ("pam_permit.so", "pam_deny.so")
-STACKS = [each for each in blocks("pam") if OURS in each.text]
+PROFILE = ROOT_FOLDER / "deploy/config/pam-configs/bartizan"
+FOR_ALL = "auth\t" + PROFILE.read_text().splitlines()[-1].strip() + "\n"
+"""The line that pam-auth-update adds to common-auth, where somebody chooses the profile."""
+STACKS = [
+    *(each for each in blocks("pam") if OURS in each.text),
+    Block("profile", "pam", Path("/etc/pam.d/anything"), "", COMMON_AUTH + FOR_ALL),
+]
 FAILURE = Code.AUTH_ERR
 MODULE = re.compile(r"(?<=\s)pam_\w+\.so.*$")
 
@@ -105,7 +113,8 @@ def test_all_ways_through_it_say_the_same(block: Block) -> None:
 def test_check_finds_no_mistake_in_it(block: Block, first_factor: str | None) -> None:
     files = {block.name: block.text, "common-auth": COMMON_AUTH}
     proved = block.name == "sshd" and "common-auth" not in block.text  # by the key
-    promised = first_factor if proved or "common-auth" in block.text else None
+    has_password = "common-auth" in block.text or block.page == "profile"
+    promised = first_factor if proved or has_password else None
     table = ServiceTable(first_factor=promised)
     asked = Asked(block.name, policy(block.name, table, Timers()), proved_before=proved)
     found = list(judge(asked, files.get))

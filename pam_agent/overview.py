@@ -1,9 +1,9 @@
 """shell. What a running agent says of itself: to `status`, to `why`."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Final
 
+from daemons.release import VERSION
 from daemons.troubles import Troubles
 from pam_agent.admin_wire import RelayStatus, Reply, ShowStatus, Status, Unknown, Why
 from pam_agent.agent import Agent
@@ -21,7 +21,7 @@ class Overview:
         self.agent: Final = agent
         self.troubles: Final = troubles
         self.dropped: Final = dropped
-        self.version: Final = version("bartizan")
+        self.version: Final = VERSION
         self.began: Final = agent.host.wall_clock()
 
     async def answer(self, request: ShowStatus | Why) -> list[Reply]:

@@ -1,12 +1,12 @@
 """shell. What a running relay says of itself: to `status` and `top`, to `why`."""
 
 import time
-from importlib.metadata import version
 from typing import Final
 
 import trio
 
 from daemons.logs import Book
+from daemons.release import VERSION
 from protocol.address import written
 from protocol.sign_on_id import display
 from relay import admin_wire
@@ -26,7 +26,7 @@ class Overview:
     def __init__(self, relay: Relay, book: Book) -> None:
         self.relay: Final = relay
         self.book: Final = book
-        self.version: Final = version("bartizan")
+        self.version: Final = VERSION
         self.began: Final = time.time()
 
     async def status(self) -> list[Reply]:

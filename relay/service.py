@@ -74,6 +74,8 @@ async def run(
                 await store.forget(_outdated(found))
                 relay = Relay(plan, listeners, reporter(book, plan.log.level))
                 _take_over(relay, found)
+                # Before strangers come, who may leave no descriptor for it.
+                await informing.start(oversee, relay, book)
                 nursery.start_soon(relay.run)
                 await _keep(listeners, found.numbers, store)
                 _log.info(
@@ -81,7 +83,6 @@ async def run(
                     agents=[str(address) for address in relay.agents],
                     validators=[str(address) for address in relay.validators],
                 )
-                await informing.start(oversee, relay, book)
                 await manager.tell(ready(relay.status))
                 informing.start_soon(
                     manager.keep_informed, lambda: relay.status, relay.switch.works

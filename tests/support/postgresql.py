@@ -4,7 +4,7 @@ import os
 import pwd
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +110,7 @@ class Client:
 
 
 @asynccontextmanager
-async def postgresql(
-    host: SystemHost, folder: Path, hba: str, settings: Mapping[str, str]
-) -> AsyncIterator[PostgreSQL]:
+async def postgresql(host: SystemHost, folder: Path, hba: str) -> AsyncIterator[PostgreSQL]:
     """`hba` are lines of pg_hba.conf for connections by TCP."""
     owner = pwd.getpwnam(OWNER)
     for name, line in (
@@ -141,7 +139,7 @@ async def postgresql(
     (data / "pg_hba.conf").write_text(f"local all all trust\n{hba}")
     port = free_port()
     given = {"listen_addresses": LOCAL, "unix_socket_directories": str(own), "fsync": "off"}
-    options = [f"-c{key}={value}" for key, value in {**given, **settings}.items()]
+    options = [f"-c{key}={value}" for key, value in given.items()]
     server = host.command(*identity, programs() / "postgres", "-D", data, "-p", str(port), *options)
     with log.open("w") as file:
         process = await trio.lowlevel.open_process(server, stderr=file, stdout=file, cwd=own)

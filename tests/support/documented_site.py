@@ -79,11 +79,12 @@ class DocumentedSite(Site):
 
     async def all_ended(self, outcomes: Mapping[str, Sequence[str]]) -> None:
         """All sign-ons until now: how those at each service ended, in any order."""
-        await self.parts.agent.logged("sign-on ended", sum(map(len, outcomes.values())))
+        if outcomes:
+            await self.parts.agent.logged("sign-on ended", sum(map(len, outcomes.values())))
         found = Counter(
             (entry["service"], entry["outcome"])
             for entry in self.parts.agent.log
-            if entry["event"] == "sign-on ended"
+            if entry.get("event") == "sign-on ended"
         )
         assert found == Counter((name, end) for name, ends in outcomes.items() for end in ends)
 
@@ -119,7 +120,7 @@ async def reads(screen: Terminal, text: str) -> re.Match[str]:
 
     `text` has SHOWN_PASSCODE and SHOWN_ID in their places: the same ones wherever they stand.
     """
-    pattern = re.escape(text).replace(re.escape("\n"), r"\r*\n")
+    pattern = re.escape(text).replace(re.escape("\n"), r"\r*\n\r*")
     for name, shown, form in (
         ("id", SHOWN_ID, "[a-z2-7]{13}"),
         ("passcode", SHOWN_PASSCODE, r"\d{4} \d{4}"),

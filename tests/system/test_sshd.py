@@ -1,12 +1,24 @@
 """Real sshd, driven by the real ssh client on a terminal."""
 
+import re
+import shlex
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.documented_site import (
+    AFTER_A_KEY,
+    METHODS,
+    SETTINGS,
+    documented_site,
+    reads,
+    types_password,
+)
+from tests.support.patience import until
 from tests.support.site import Site
 from tests.support.sshd import Sshd, sshd
-from tests.support.terminal import CTRL_C, ENTER, terminal
+from tests.support.terminal import ENTER, terminal
 
 SESSION = "echo in a session as $(id -un)"
 IN_SESSION = "in a session as ada"
@@ -106,3 +118,93 @@ async def test_the_method_password_gets_no_approval_and_gives_no_password_away(s
     assert IN_SESSION not in screen.screen
     await site.ended("conversation-failed")
     assert password not in str(site.parts.agent.log)
+
+
+PERMISSION_DENIED = "ada@127.0.0.1: Permission denied (keyboard-interactive)."
+WITH_QR = SETTINGS.replace("[services.sshd]\n", "[services.sshd]\nqr = true\n")
+QR_LINE = "[\u2580\u2584\u2588 \xa0]{29}"
+
+
+async def test_a_code_is_typed_in_the_place_of_an_approval(folder: Path) -> None:
+    """By the page's stack, behind a key, with a QR code for the device. It is good once."""
+    async with (
+        documented_site(folder, WITH_QR) as site,
+        sshd(site.host, site.folder, AFTER_A_KEY) as server,
+    ):
+        async with terminal(server.client(SESSION, methods=METHODS)) as screen:
+            passcode = await site.passcode(screen)
+            below = rf"passcode {passcode} \(60 s\)\s+({QR_LINE}\s+){{15}}approve there"
+            await screen.shows(below + ", then press Enter; or type its code: ")
+            code = await site.response(passcode)
+            await screen.type(code + ENTER)
+            await screen.shows(IN_SESSION)
+            assert await screen.ends() == 0
+        await site.finds_nothing(passcode)
+        async with terminal(server.client(SESSION, methods=METHODS)) as screen:
+            await site.passcode(screen)
+            await screen.type(code + ENTER)
+            assert await screen.ends() == DENIED
+        assert "the code is not right" in screen.screen
+        assert IN_SESSION not in screen.screen
+        await site.all_ended({"sshd": ["code", "wrong-code"]})
+
+
+ASKS = """\
+Bartizan sign-on 2yeqb4a4nhmoy at bastion.example
+On your device: host bastion.example, passcode 1649 0920 (60 s)
+approve there, then press Enter"""
+
+
+async def test_the_password_comes_first(folder: Path) -> None:
+    """By the page's stack and settings for that. What is wrong asks no device."""
+    settings = '[services.sshd]\nfirst_factor = "password"\nmethods = ["approve", "code"]\n'
+    async with (
+        documented_site(folder, settings) as site,
+        sshd(site.host, site.folder, INTERACTIVE) as server,
+    ):
+        site.stack("sshd", 1)
+        async with terminal(server.client(SESSION)) as screen:
+            await screen.shows("Password: ")
+            await screen.type("wrong" + ENTER)
+            assert await screen.ends() == DENIED
+        assert "Bartizan" not in screen.screen
+        async with terminal(server.client(SESSION)) as screen:
+            await types_password(screen)
+            asks = f"(ada@127.0.0.1) Password: \n(ada@127.0.0.1) {ASKS}; or type its code: "
+            context = await site.approve((await reads(screen, asks))["passcode"])
+            await screen.type(ENTER)
+            await reads(screen, f"{asks}\n{IN_SESSION}\n")
+        assert "First factor     password\n" in context
+        await site.ended("approved")
+
+
+async def test_without_a_terminal_an_empty_answer_is_no_yes(folder: Path) -> None:
+    """ssh then answers so by itself, and shows nobody the question, unless there is a program
+    that does."""
+    seen, askpass = folder / "seen", folder / "askpass"
+    askpass.write_text(f'#!/bin/sh\necho "$1" >{seen}.new\nmv {seen}.new {seen}\n')
+    askpass.chmod(0o755)
+    shows = {"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"}
+    async with (
+        documented_site(folder, "") as site,
+        sshd(site.host, site.folder, AFTER_A_KEY) as server,
+    ):
+        client = server.client(SESSION, methods=METHODS)
+        piped = f"{shlex.join(client)} </dev/null 2>&1 | cat"
+        command = ["setsid", "--wait", "bash", "-o", "pipefail", "-c", piped]
+        for wanted in (False, True):
+            async with terminal(command, env=shows) as screen:
+                await until(seen.exists)
+                shown = re.search(r"passcode (\d{4} \d{4})", seen.read_text())
+                assert shown is not None
+                seen.unlink()
+                await (site.approve if wanted else site.deny)(shown[1])
+                assert await screen.ends() == (0 if wanted else DENIED)
+            assert (IN_SESSION in screen.screen) is wanted
+        await site.all_ended({"sshd": ["denied", "approved"]})
+
+        await site.no_relay()
+        async with terminal(command) as screen:
+            unavailable = "Bartizan: no relay can be reached, try again later (2yeqb4a4nhmoy)"
+            await reads(screen, f"{unavailable}\n\n{PERMISSION_DENIED}\n")
+            assert await screen.ends() == DENIED

@@ -122,7 +122,7 @@ leaves = st.lists(st.one_of(calls, calls, calls, noise), max_size=4).map("".join
         optional={"other": leaves},
     )
 )
-@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 def test_any_stack(libpam: Results, files: dict[str, str]) -> None:
     same(libpam, files)
 

@@ -90,8 +90,8 @@ SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
         _TAKEN_BACK,
     ),
     SignOnEnd.LEASE: Explanation(
-        "the same user signed on from the same place a while ago, or at the same time; services.NAME"
-        ".lease says for how long that counts",
+        "the same user signed on from the same place a while ago, or at the same time;"
+        " services.NAME.lease says for how long that counts",
         "nothing",
         _NOT_THERE,
     ),
@@ -108,8 +108,8 @@ SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
     ),
     SignOnEnd.WRONG_CODE: Explanation(
         "what was typed is no right code, ticket or TOTP",
-        "have the user try again, with the host and the service that the device is told; if they did"
-        " not type it, somebody has their first factor",
+        "have the user make a new one, for this host and this service; if they did not type"
+        " anything, somebody else tries, and may have their first factor",
         _TAKEN_BACK,
     ),
     SignOnEnd.REPLAYED: Explanation(

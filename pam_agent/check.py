@@ -188,6 +188,7 @@ def _sudoers(host: Host, service: str) -> Iterator[Finding]:
         yield unchecked(
             "sudoers-not-read", service, unread, "it cannot be read.", "Run this as root."
         )
+        return
     yield from check_limits.sudo(
         service, {path: text for path, text in texts.items() if text is not None}
     )

@@ -120,6 +120,12 @@ def hurried_postgresql(root: Root) -> None:
     root.write("/etc/postgresql/15/main/postgresql.conf", "authentication_timeout = 20s\n")
 
 
+def unread_sudoers(root: Root) -> None:
+    """Nothing is said then of what may stand where nobody could look."""
+    root.path("/etc/sudoers").unlink()
+    root.path("/etc/sudoers.d/bartizan").unlink()
+
+
 PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
     (
         lambda root: root.write("/etc/pam.d/sudo-i", "@include common-auth\n"),
@@ -190,7 +196,7 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
         ("postgresql-timeout", "postgresql", "/etc/postgresql/15/main/postgresql.conf"),
     ),
     (
-        lambda root: root.path("/etc/sudoers").unlink(),
+        unread_sudoers,
         ("sudoers-not-read", "sudo", "/etc/sudoers"),
     ),
     (

@@ -12,7 +12,10 @@ from tests.support.namespace import system_host, why_not
 from tests.support.programs import VALIDATION, installation
 from tests.support.site import OTHER_LINES, SUDOERS, Site
 
-PROGRAMS = ("unshare", "setpriv", "setsid", "ssh", "ssh-keygen", "sshd", "sudo", "pamtester")
+PROGRAMS = (
+    *("unshare", "setpriv", "setsid", "openssl", "pamtester"),
+    *("ssh", "ssh-keygen", "sshd", "scp", "git", "sudo", "su", "login"),
+)
 
 
 @pytest.fixture(scope="session")

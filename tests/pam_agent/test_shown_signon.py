@@ -141,7 +141,10 @@ async def test_a_denial_counts_where_a_code_might_be_typed(tmp_path: Path) -> No
         await parts.ended("denied")
 
 
-async def test_wrong_codes_disable_the_device_in_the_end(tmp_path: Path) -> None:
+async def test_wrong_codes_disable_the_device_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_signon, "WRONG_AFTER", 0.0)
     async with together(tmp_path) as parts:
         host, phone = parts.agent.host, parts.phone
         for _ in range(DISABLING_FAILURE):

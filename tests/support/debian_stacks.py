@@ -12,7 +12,7 @@ PASSWORD: Final = "correct horse battery"
 """Of ada, once `give_password` was called."""
 
 _COMMON_AUTH: Final = """\
-auth [success=1 default=ignore] pam_unix.so nullok
+auth [success=1 default=ignore] pam_unix.so nullok nodelay
 auth requisite pam_deny.so
 auth required pam_permit.so
 """
@@ -31,7 +31,7 @@ def stack(page: str, file: str, auth_line: str, variant: int = 0) -> str:
 
 
 def give_password(host: SystemHost) -> None:
-    """ada has PASSWORD, and /etc/pam.d/common-auth is Debian's."""
+    """ada has PASSWORD, and /etc/pam.d/common-auth is Debian's, without its pauses."""
     host.service("common-auth", _COMMON_AUTH)
     made = subprocess.run(
         ["openssl", "passwd", "-6", "-stdin"], input=PASSWORD.encode(), stdout=-1, check=True

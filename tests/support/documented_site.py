@@ -45,9 +45,9 @@ class DocumentedSite(Site):
     busy: trio.Lock = field(default_factory=trio.Lock)
 
     def stack(self, service: str, variant: int = 0) -> None:
-        """Gives a service the `variant`-th stack of its page."""
+        """Gives a service the `variant`-th stack of its page, but for the pause of who is wrong."""
         text = stack(service, service, self.parts.auth_line, variant)
-        self.host.service(service, text + OTHER_LINES)
+        self.host.service(service, text.replace("delay=3000000", "delay=0") + OTHER_LINES)
 
     async def approve(self, passcode: str) -> str:
         async with self.busy:

@@ -1,6 +1,7 @@
 """edge. A site whose sshd, sudo, su and login have what docs/services says, and ada a password."""
 
 import re
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -65,6 +66,11 @@ class DocumentedSite(Site):
         return done.stdout.decode().removesuffix("\n")
 
     async def no_relay(self) -> None:
+        """The agent gives up the search for one sooner than it would."""
+        file, agent = self.folder / "agent.toml", self.parts.agent
+        file.write_text(file.read_text().replace("timers = {", "timers = {queue = 0.1, "))
+        agent.process.send_signal(signal.SIGHUP)
+        await agent.logged("configuration adopted")
         self.parts.relay.process.terminate()
         await self.parts.agent.logged("link lost")
 

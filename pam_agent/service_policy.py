@@ -57,12 +57,14 @@ MEANT_FOR: Final[Mapping[Display, tuple[Method, ...]]] = {
 """The methods that a display can do at all."""
 
 DEFAULT_METHODS: Final[Mapping[Display, tuple[Method, ...]]] = {
-    Display.PROMPT: (Method.APPROVE, Method.CODE),
-    Display.INFO: (Method.APPROVE, Method.CODE),
+    Display.PROMPT: (Method.APPROVE,),
+    Display.INFO: (Method.APPROVE,),
     Display.SILENT: (Method.TICKET,),
     Display.REFUSE: (),
 }
-"""Never TOTP: it shows nobody what is approved, so an administrator has to want it."""
+"""What an administrator has to want is not there. Never TOTP: it shows nobody what is approved. And
+where an approval is possible, no code: whoever has read the agent's store can make codes, but
+cannot approve."""
 
 
 class ServiceTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,8 +83,9 @@ class ServiceTable(Struct, frozen=True, forbid_unknown_fields=True):
     """What counts here. `approve`: on the device, through a relay. `code`: typed at the prompt,
     from `bartizan respond`; it is offered only where a first factor held. `ticket`: typed as the
     password, from `bartizan ticket`. `totp`: from an authenticator app, for accounts that were
-    given one. Without it `approve` and `code`, or `ticket` where the display is silent. An account
-    can have its own (bartizan-agent methods)."""
+    given one. Without it `approve`, or `ticket` where the display is silent: whoever has read the
+    agent's store can make codes and tickets, and cannot approve. An account can have its own
+    (bartizan-agent methods)."""
 
     validation: Annotated[float, Meta(ge=10, le=300, examples=[30.0])] | None = None
     """In place of timers.validation; where the display is silent, how long the password is waited

@@ -18,7 +18,7 @@ from tests.support.pam import Message, PamCode, Reply, Style, pam_session, servi
 from tests.support.plain_host import programs
 from tests.support.programs import HOST, Entry, Installation
 
-SERVICES: Final = '[services.sshd]\nfirst_factor = "password"\n'
+SERVICES: Final = '[services.sshd]\nfirst_factor = "password"\nmethods = ["approve", "code"]\n'
 """And postgresql as it is known without being told: nothing can be shown, a ticket is typed."""
 
 

@@ -27,6 +27,7 @@ from tests.support.phone import Phone
 from tests.support.plain_host import programs
 from tests.support.process_size import descriptors, own_memory
 from tests.support.programs import Daemon
+from tests.support.services import with_codes
 from tests.support.together import signs_on, together
 from tests.support.typed_codes import response
 from validator.outcomes import Outcome
@@ -95,7 +96,7 @@ async def _sign_on(socket: Path, phone: Phone, number: int) -> None:
 @pytest.mark.parametrize("end", ["approved", "denied", "cancelled", "code"])
 async def test_keys_do_not_wait_for_the_garbage_collector(tmp_path: Path, end: str) -> None:
     """What a sign-on held is gone with it: nothing in it keeps itself alive."""
-    async with together(tmp_path) as parts:
+    async with together(tmp_path, services={"sshd": with_codes("sshd")}) as parts:
         gc.collect()
         gc.disable()
         kinds = (HostSignOn, Approval, AgentSignOn, Device)

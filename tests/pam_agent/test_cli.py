@@ -197,7 +197,7 @@ async def test_check_config_says_what_a_good_file_comes_to(config: Path, tmp_pat
 async def test_check_config_says_what_services_are_given(config: Path) -> None:
     good = config.with_name("good.toml")
     good.write_text(
-        "[services.sshd]\nusers = ['ada']\ngroups = ['admins']\n"
+        "[services.sshd]\nmethods = ['approve', 'code']\nusers = ['ada']\ngroups = ['admins']\n"
         "[services.sudo]\nfirst_factor = 'password'\nlease = 600\n"
         "[services.dovecot]\nmethods = ['totp', 'ticket']\nsecret = 'tail'\n"
         "[services.cron]\n"
@@ -207,7 +207,7 @@ async def test_check_config_says_what_services_are_given(config: Path) -> None:
     assert [line for line in done.stdout.decode().splitlines() if "service" in line] == [
         "  service sshd: prompt, approve, code, no code unless PAM says what went before"
         " (first_factor is not set), only for ada, admins, at most 107 s",
-        "  service sudo: info, approve, code, a lease of 600 s, at most 107 s",
+        "  service sudo: info, approve, a lease of 600 s, at most 107 s",
         "  service dovecot: silent, ticket, totp, behind the password's last comma, at most 47 s",
         "  service cron: refuse, at most 107 s",
     ]

@@ -34,7 +34,7 @@ from protocol.signon_messages import SignOnOutcome, Verdict
 from relay.limits import Limits
 from relay.records import RequestEnded
 from tests.support.caller import Caller, calling
-from tests.support.services import service
+from tests.support.services import service, with_codes
 from tests.support.together import Together, signs_on, together
 from tests.support.typed_codes import give_totp, response, ticket_of, totp
 from validator.outcomes import Outcome
@@ -232,6 +232,7 @@ async def forgotten(parts: Together) -> None:
 AT_SSHD: dict[str, str] = {"rhost": "192.0.2.1", "first_factor": "publickey"}
 IN_SSHD = {"service": "sshd", **AT_SSHD}
 WITH_TOTP = service("sshd", methods=[Method.APPROVE, Method.TOTP])
+WITH_CODES = {"services": {"sshd": with_codes("sshd")}}
 WITH_LEASE = service("sshd", lease=600)
 FOR_ROOT = service("sshd", users=["root"])
 
@@ -244,7 +245,7 @@ WAYS = {
     SignOnEnd.UNDECIDED: Way(undecided, waiting(acknowledgement=0.2)),
     SignOnEnd.OVERTAKEN: Way(overtaken),
     SignOnEnd.DISABLED: Way(disabled),
-    SignOnEnd.CODE: Way(typed_at_the_prompt, start=IN_SSHD),
+    SignOnEnd.CODE: Way(typed_at_the_prompt, WITH_CODES, IN_SSHD),
     SignOnEnd.TICKET: Way(a_ticket, start={"service": "postgresql"}),
     SignOnEnd.TOTP: Way(
         the_apps_at_the_prompt,
@@ -255,7 +256,7 @@ WAYS = {
     SignOnEnd.LEASE: Way(at_once, {"services": {"sshd": WITH_LEASE}}, IN_SSHD, signed_on),
     SignOnEnd.BREAK_GLASS: Way(at_once, start=IN_SSHD, before=glass_is_broken),
     SignOnEnd.NOT_REQUIRED: Way(at_once, {"services": {"sshd": FOR_ROOT}}, IN_SSHD, user="nobody"),
-    SignOnEnd.WRONG_CODE: Way(wrong_at_the_prompt, start=IN_SSHD),
+    SignOnEnd.WRONG_CODE: Way(wrong_at_the_prompt, WITH_CODES, IN_SSHD),
     SignOnEnd.REPLAYED: Way(a_ticket, start={"service": "postgresql"}, before=used),
     SignOnEnd.THROTTLED: Way(a_ticket, start={"service": "postgresql"}, before=many_were_wrong),
     SignOnEnd.CANCELLED: Way(cancelled),

@@ -20,7 +20,7 @@ from pam_agent.service_policy import ServicePolicy
 from protocol.signon_messages import Verdict
 from tests.support.caller import Caller
 from tests.support.patience import until
-from tests.support.services import service
+from tests.support.services import service, with_codes
 from tests.support.together import Together, signs_on, timers, together
 from tests.support.typed_codes import response, ticket_of
 
@@ -35,8 +35,12 @@ def _sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_signon, "WRONG_AFTER", 0.3)
 
 
-def leased(name: str = "sshd", **keys: Any) -> dict[str, ServicePolicy]:
-    return {name: service(name, **({"lease": LEASE} | keys))}
+def leased(**keys: Any) -> dict[str, ServicePolicy]:
+    return {"sshd": with_codes("sshd", **({"lease": LEASE} | keys))}
+
+
+def with_tickets() -> dict[str, ServicePolicy]:
+    return {"dovecot": service("dovecot", lease=LEASE)}
 
 
 class LaterClock:
@@ -203,7 +207,7 @@ async def typed(parts: Together, text: str, **fields: Any) -> Result:
 
 
 async def test_a_mail_program_that_keeps_its_ticket_is_let_in_again(tmp_path: Path) -> None:
-    async with together(tmp_path, services=leased("dovecot")) as parts:
+    async with together(tmp_path, services=with_tickets()) as parts:
         ticket = ticket_of(parts.phone.record, "dovecot")
         for _ in range(3):
             assert await typed(parts, ticket) is Result.APPROVED
@@ -211,7 +215,7 @@ async def test_a_mail_program_that_keeps_its_ticket_is_let_in_again(tmp_path: Pa
 
 
 async def test_a_neighbour_behind_the_same_address_gains_nothing(tmp_path: Path) -> None:
-    async with together(tmp_path, services=leased("dovecot")) as parts:
+    async with together(tmp_path, services=with_tickets()) as parts:
         ticket = ticket_of(parts.phone.record, "dovecot")
         assert await typed(parts, ticket) is Result.APPROVED
         assert await typed(parts, "0" * 10) is Result.DENIED
@@ -221,7 +225,7 @@ async def test_a_neighbour_behind_the_same_address_gains_nothing(tmp_path: Path)
 
 
 async def test_a_burst_of_connections_needs_one_ticket(tmp_path: Path) -> None:
-    async with together(tmp_path, services=leased("dovecot")) as parts:
+    async with together(tmp_path, services=with_tickets()) as parts:
         ticket = ticket_of(parts.phone.record, "dovecot")
         results: list[Result] = []
 
@@ -238,7 +242,7 @@ async def test_a_burst_of_connections_needs_one_ticket(tmp_path: Path) -> None:
 
 
 async def test_a_burst_with_a_wrong_ticket_is_judged_once(tmp_path: Path) -> None:
-    async with together(tmp_path, services=leased("dovecot")) as parts, AsyncExitStack() as stack:
+    async with together(tmp_path, services=with_tickets()) as parts, AsyncExitStack() as stack:
         start = {"service": "dovecot", "rhost": "192.0.2.1"}
         callers = [await stack.enter_async_context(parts.agent.call(**start)) for _ in range(10)]
         for caller in callers:

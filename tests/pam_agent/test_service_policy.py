@@ -18,7 +18,7 @@ from pam_agent.service_policy import (
 )
 
 TIMERS = Timers()
-APPROVE_OR_CODE = frozenset({Method.APPROVE, Method.CODE})
+APPROVE = frozenset({Method.APPROVE})
 
 
 def wrong(name: str = "odd", timers: Timers = TIMERS, **keys: object) -> list[str]:
@@ -28,18 +28,18 @@ def wrong(name: str = "odd", timers: Timers = TIMERS, **keys: object) -> list[st
 @pytest.mark.parametrize(
     ("service", "display", "methods"),
     [
-        ("sshd", Display.PROMPT, APPROVE_OR_CODE),
-        ("sudo", Display.INFO, APPROVE_OR_CODE),
-        ("sudo-i", Display.INFO, APPROVE_OR_CODE),
-        ("su", Display.INFO, APPROVE_OR_CODE),
-        ("su-l", Display.INFO, APPROVE_OR_CODE),
-        ("login", Display.INFO, APPROVE_OR_CODE),
+        ("sshd", Display.PROMPT, APPROVE),
+        ("sudo", Display.INFO, APPROVE),
+        ("sudo-i", Display.INFO, APPROVE),
+        ("su", Display.INFO, APPROVE),
+        ("su-l", Display.INFO, APPROVE),
+        ("login", Display.INFO, APPROVE),
         ("postgresql", Display.SILENT, {Method.TICKET}),
         ("dovecot", Display.SILENT, {Method.TICKET}),
         ("cron", Display.REFUSE, frozenset()),
         ("atd", Display.REFUSE, frozenset()),
-        ("something-else", Display.PROMPT, APPROVE_OR_CODE),
-        ("", Display.PROMPT, APPROVE_OR_CODE),
+        ("something-else", Display.PROMPT, APPROVE),
+        ("", Display.PROMPT, APPROVE),
     ],
 )
 def test_what_is_known_of_a_service(
@@ -88,6 +88,9 @@ def test_every_key() -> None:
 def test_an_accounts_own_methods() -> None:
     shown, silent = policy_of("sshd", {}, TIMERS), policy_of("dovecot", {}, TIMERS)
     assert methods_for(shown, None) == shown.methods
+    assert methods_for(shown, frozenset(Method)) == {Method.APPROVE, Method.TOTP}
+    both = ServiceTable(methods=[Method.APPROVE, Method.CODE])
+    shown = policy("sshd", both, TIMERS)
     assert methods_for(shown, frozenset(Method)) == {Method.APPROVE, Method.CODE, Method.TOTP}
     assert methods_for(shown, frozenset({Method.TICKET})) == frozenset()
     assert methods_for(shown, frozenset({Method.CODE})) == {Method.CODE}

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.support.agent import start_agent
 from tests.support.caller import Caller
 from tests.support.patience import until
 from tests.support.recorded_log import recorded_log
-from tests.support.services import service
+from tests.support.services import service, with_codes
 from tests.support.together import QUICK_HOLD, signs_on, timers, together
 from tests.support.typed_codes import give_methods, give_totp, response, totp
 from validator.outcomes import Outcome
@@ -33,6 +34,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 AFTER_A_KEY = {"service": "sshd", "first_factor": "publickey"}
 NOBODY = 65534
 
+offering = partial(together, services={"sshd": with_codes("sshd")})
+"""Where sshd's users may type codes, unless other services are given."""
 
 WRONG_AFTER = 0.3
 
@@ -57,7 +60,7 @@ def shape(caller: Caller) -> list[tuple[RecordType, str]]:
 
 
 async def test_a_code_is_offered_behind_a_first_factor_only(tmp_path: Path) -> None:
-    async with together(tmp_path) as parts:
+    async with offering(tmp_path) as parts:
         for first_factor, offered in (("publickey", True), ("", False)):
             async with parts.agent.call(service="sshd", first_factor=first_factor) as caller:
                 await caller.passcode()
@@ -67,8 +70,8 @@ async def test_a_code_is_offered_behind_a_first_factor_only(tmp_path: Path) -> N
 
 
 async def test_the_configuration_can_vouch_for_a_first_factor(tmp_path: Path) -> None:
-    services = {"sshd": service("sshd", first_factor="password")}
-    async with together(tmp_path, services=services) as parts:
+    services = {"sshd": with_codes("sshd", first_factor="password")}
+    async with offering(tmp_path, services=services) as parts:
         async with parts.agent.call(service="sshd") as caller:
             code = await caller.passcode()
             assert "type its code" in caller.shown[0][1]
@@ -79,15 +82,15 @@ async def test_the_configuration_can_vouch_for_a_first_factor(tmp_path: Path) ->
 async def test_what_pam_says_of_the_first_factor_counts_before_the_configuration(
     tmp_path: Path,
 ) -> None:
-    services = {"sshd": service("sshd", first_factor="password")}
-    async with together(tmp_path, services=services) as parts:
+    services = {"sshd": with_codes("sshd", first_factor="password")}
+    async with offering(tmp_path, services=services) as parts:
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             await signs_on(parts, caller, await caller.passcode())
         assert parts.phone.contexts[-1].first_factor == "publickey"
 
 
 async def test_enter_goes_on_to_wait_for_the_device(tmp_path: Path) -> None:
-    async with together(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
+    async with offering(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
         code = await caller.passcode()
         await caller.send(RecordType.ANSWER, b"")
         await signs_on(parts, caller, code)
@@ -96,7 +99,7 @@ async def test_enter_goes_on_to_wait_for_the_device(tmp_path: Path) -> None:
 
 async def test_a_code_lets_in_and_the_devices_are_asked_no_longer(tmp_path: Path) -> None:
     async with (
-        together(tmp_path, limits=QUICK_HOLD) as parts,
+        offering(tmp_path, limits=QUICK_HOLD) as parts,
         parts.agent.call(**AFTER_A_KEY) as caller,
     ):
         code = await caller.passcode()
@@ -121,7 +124,7 @@ async def test_a_revocation_takes_a_code_back_until_pam_has_its_result(tmp_path:
             begun.set()
             go_on.wait()
 
-    async with together(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
+    async with offering(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
         code = response(parts.phone.record, await caller.passcode())
         parts.agent.host.accounts.store.db.set_trace_callback(trace)
         await caller.send(RecordType.ANSWER, code.encode())
@@ -133,7 +136,7 @@ async def test_a_revocation_takes_a_code_back_until_pam_has_its_result(tmp_path:
 
 
 async def test_a_denial_counts_where_a_code_might_be_typed(tmp_path: Path) -> None:
-    async with together(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
+    async with offering(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
         code = await caller.passcode()
         ending = await parts.phone.sign_on(code, Verdict.DENY)
         assert ending.outcome is Outcome.DENIED
@@ -145,7 +148,7 @@ async def test_wrong_codes_disable_the_device_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host_signon, "WRONG_AFTER", 0.0)
-    async with together(tmp_path) as parts:
+    async with offering(tmp_path) as parts:
         host, phone = parts.agent.host, parts.phone
         for _ in range(DISABLING_FAILURE):
             async with parts.agent.call(**AFTER_A_KEY) as caller:
@@ -167,7 +170,7 @@ async def test_wrong_codes_disable_the_device_in_the_end(
 
 @pytest.mark.parametrize("typed", ["yes", "12345", "123456", "0" * 9, "the passcode"])
 async def test_what_is_no_code_counts_against_nobody(tmp_path: Path, typed: str) -> None:
-    async with together(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
+    async with offering(tmp_path) as parts, parts.agent.call(**AFTER_A_KEY) as caller:
         code = await caller.passcode()
         wrong = code if typed == "the passcode" else typed
         assert await answered(caller, wrong) is Result.DENIED
@@ -177,7 +180,7 @@ async def test_what_is_no_code_counts_against_nobody(tmp_path: Path, typed: str)
 
 
 async def test_a_program_that_answers_by_the_users_name_shows_nothing(tmp_path: Path) -> None:
-    async with together(tmp_path) as parts, parts.agent.call(service="odd") as caller:
+    async with offering(tmp_path) as parts, parts.agent.call(service="odd") as caller:
         await caller.passcode()
         assert await answered(caller, "alice") is Result.DENIED
         await parts.ended("not-shown")
@@ -186,7 +189,7 @@ async def test_a_program_that_answers_by_the_users_name_shows_nothing(tmp_path: 
 async def test_a_code_after_its_time(tmp_path: Path) -> None:
     quick = timers(validation=0.2, acknowledgement=20.0)
     async with (
-        together(tmp_path, timers=quick) as parts,
+        offering(tmp_path, services={"sshd": with_codes("sshd", timers=quick)}) as parts,
         parts.agent.call(**AFTER_A_KEY) as caller,
         parts.phone.attempt(await caller.passcode()) as attempt,
     ):
@@ -207,8 +210,8 @@ async def test_a_code_after_its_time(tmp_path: Path) -> None:
 async def test_what_a_user_says_of_itself_is_not_believed(tmp_path: Path) -> None:
     for each in (tmp_path, *tmp_path.parents):
         each.chmod(each.stat().st_mode | 0o011)
-    services = {"sshd": service("sshd", first_factor="password", lease=600)}
-    async with together(tmp_path, services=services) as parts:
+    services = {"sshd": with_codes("sshd", first_factor="password", lease=600)}
+    async with offering(tmp_path, services=services) as parts:
         said = {**AFTER_A_KEY, "rhost": "192.0.2.1", "uid": NOBODY}
         async with parts.agent.call("nobody", **said) as caller:
             await caller.passcode()
@@ -226,8 +229,8 @@ REFUSING = Limits(longest_ttl=1)
 
 @pytest.mark.parametrize("name", ["sshd", "sudo"])
 async def test_without_a_relay_a_code_is_asked_for(tmp_path: Path, name: str) -> None:
-    services = {name: service(name, first_factor="password")}
-    async with together(tmp_path, limits=REFUSING, services=services) as parts:
+    services = {name: with_codes(name, first_factor="password")}
+    async with offering(tmp_path, limits=REFUSING, services=services) as parts:
         async with parts.agent.call(service=name) as caller:
             code = await caller.passcode()
             ((kind, text),) = caller.shown
@@ -241,9 +244,8 @@ async def test_a_relay_that_comes_late_is_asked_no_longer(tmp_path: Path) -> Non
     nowhere = Relay(UnixAddress(str(tmp_path / "none.sock")), None, (TcpAddress("relay", 1),))
     with recorded_log():
         async with trio.open_nursery() as nursery:
-            agent = await start_agent(
-                nursery, tmp_path, [nowhere], timers=timers(queue=0.1, validation=10.0)
-            )
+            quick = {"sshd": with_codes("sshd", timers=timers(queue=0.1, validation=10.0))}
+            agent = await start_agent(nursery, tmp_path, [nowhere], services=quick)
             async with agent.call(**AFTER_A_KEY) as caller:
                 await caller.passcode()
                 assert agent.leftovers()["requests"] == agent.leftovers()["handles"] == 0
@@ -254,7 +256,7 @@ async def test_a_relay_that_comes_late_is_asked_no_longer(tmp_path: Path) -> Non
 
 
 async def test_without_a_relay_and_a_code_it_is_unavailable(tmp_path: Path) -> None:
-    async with together(tmp_path, limits=REFUSING) as parts:
+    async with offering(tmp_path, limits=REFUSING) as parts:
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             await caller.passcode()
             assert await answered(caller, "") is Result.UNAVAILABLE
@@ -263,7 +265,7 @@ async def test_without_a_relay_and_a_code_it_is_unavailable(tmp_path: Path) -> N
 
 
 async def test_without_a_relay_a_wrong_code_is_a_denial(tmp_path: Path) -> None:
-    async with together(tmp_path, limits=REFUSING) as parts:
+    async with offering(tmp_path, limits=REFUSING) as parts:
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             await caller.passcode()
             assert await answered(caller, "12345678") is Result.DENIED
@@ -271,14 +273,15 @@ async def test_without_a_relay_a_wrong_code_is_a_denial(tmp_path: Path) -> None:
 
 
 async def test_without_a_relay_nothing_is_shown_that_nothing_helps_with(tmp_path: Path) -> None:
-    refusing = together(tmp_path, limits=REFUSING)
+    refusing = offering(tmp_path, limits=REFUSING)
     async with refusing as parts, parts.agent.call(service="sshd") as caller:
         assert await caller.result() is Result.UNAVAILABLE
         assert "passcode" not in caller.shown[0][1]
 
 
 async def test_without_a_relay_and_an_answer_the_time_is_over(tmp_path: Path) -> None:
-    async with together(tmp_path, limits=REFUSING, timers=timers(validation=0.2)) as parts:
+    quick = {"sshd": with_codes("sshd", timers=timers(validation=0.2))}
+    async with offering(tmp_path, limits=REFUSING, services=quick) as parts:
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             await caller.passcode()
             assert await caller.result() is Result.DENIED
@@ -290,7 +293,7 @@ async def test_without_a_relay_and_an_answer_the_time_is_over(tmp_path: Path) ->
 
 async def test_a_service_that_wants_codes_only_asks_no_relay(tmp_path: Path) -> None:
     services = {"sshd": service("sshd", methods=[Method.CODE, Method.TOTP])}
-    async with together(tmp_path, services=services) as parts:
+    async with offering(tmp_path, services=services) as parts:
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             code = await caller.passcode()
             assert "No relay" not in caller.shown[0][1]
@@ -304,7 +307,7 @@ async def test_a_service_that_wants_codes_only_asks_no_relay(tmp_path: Path) -> 
 
 async def test_a_service_that_wants_an_app_shows_no_passcode(tmp_path: Path) -> None:
     services = {"sshd": service("sshd", methods=[Method.TOTP], display=Display.INFO)}
-    async with together(tmp_path, services=services) as parts:
+    async with offering(tmp_path, services=services) as parts:
         host = parts.agent.host
         await give_totp(host)
         for result in (Result.APPROVED, Result.DENIED):  # each code works once
@@ -319,7 +322,7 @@ async def test_a_service_that_wants_an_app_shows_no_passcode(tmp_path: Path) -> 
 
 
 async def test_an_account_may_be_given_a_totp_alone(tmp_path: Path) -> None:
-    async with together(tmp_path, limits=QUICK_HOLD) as parts:
+    async with offering(tmp_path, limits=QUICK_HOLD) as parts:
         host = parts.agent.host
         await give_totp(host)
         await give_methods(host, {Method.TOTP})
@@ -332,7 +335,7 @@ async def test_an_account_may_be_given_a_totp_alone(tmp_path: Path) -> None:
 
 
 async def test_a_totp_that_is_not_offered_is_looked_at_whoever_types_it(tmp_path: Path) -> None:
-    async with together(tmp_path) as parts:
+    async with offering(tmp_path) as parts:
         for number, user in enumerate(("alice", "mallory"), start=1):
             async with parts.agent.call(user, service="sshd") as caller:
                 await caller.passcode()
@@ -341,7 +344,7 @@ async def test_a_totp_that_is_not_offered_is_looked_at_whoever_types_it(tmp_path
 
 
 async def test_an_account_may_be_refused_codes(tmp_path: Path) -> None:
-    async with together(tmp_path) as parts:
+    async with offering(tmp_path) as parts:
         await give_methods(parts.agent.host, {Method.APPROVE})
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             code = await caller.passcode()
@@ -353,10 +356,11 @@ async def test_an_account_may_be_refused_codes(tmp_path: Path) -> None:
 
 SCREENS: list[dict[str, Any]] = [
     {},
+    {"methods": [Method.APPROVE, Method.CODE]},
     {"methods": [Method.APPROVE, Method.CODE, Method.TOTP]},
     {"methods": [Method.TOTP]},
     {"methods": [Method.CODE]},
-    {"display": Display.INFO},
+    {"display": Display.INFO, "methods": [Method.APPROVE, Method.CODE]},
 ]
 
 
@@ -366,14 +370,14 @@ async def test_an_unknown_user_sees_the_same_as_a_known_one(
     tmp_path: Path, keys: dict[str, Any], relay: bool
 ) -> None:
     services = {"sshd": service("sshd", timers=timers(validation=10.0), **keys)}
-    async with together(tmp_path, services=services) as parts:
+    async with offering(tmp_path, services=services) as parts:
         await give_totp(parts.agent.host)
         screens, steps = [], []
         for user in ("alice", "mallory"):
             async with parts.agent.call(user, **AFTER_A_KEY) as caller:
                 kind = await caller.text()
                 if kind is RecordType.PROMPT:
-                    wrong = "123456" if keys.get("methods") == [Method.TOTP] else "12345678"
+                    wrong = "12345678" if Method.CODE in keys.get("methods", ()) else "123456"
                     assert await answered(caller, wrong) is Result.DENIED
                 screens.append(shape(caller))
             line = await parts.log.event("sign-on ended", len(screens))

@@ -44,4 +44,3 @@ def _all(page: str) -> Iterator[Block]:
     for file in sorted(PAGES.glob(f"{page}.md")):
         for kind, path, mark, text in _BLOCK.findall(file.read_text()):
             yield Block(file.stem, kind, Path(path), mark, text)
-

@@ -57,10 +57,11 @@ class Daemon:
         raise AssertionError(f"{event!r} was not logged {count} times: {self.log}")
 
     async def _read(self) -> None:
-        assert self.process.stderr is not None
-        fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, UNREAD)
+        stderr = self.process.stderr
+        assert isinstance(stderr, trio.lowlevel.FdStream)
+        fcntl.fcntl(stderr.fileno(), fcntl.F_SETPIPE_SZ, UNREAD)
         rest = b""
-        async for data in self.process.stderr:
+        async for data in stderr:
             *lines, rest = (rest + data).split(b"\n")
             async with self._changed:
                 self.log += [_entry(line) for line in lines]

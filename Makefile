@@ -92,8 +92,7 @@ coverage: $(VENV)/.dev module
 
 # Machines that boot mostly wait, and are waited for beside what computes. What measures time is alone.
 test: check
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target coverage system-test
-	$(MAKE) --no-print-directory compiled-test
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target coverage system-test compiled-test
 	$(BIN)/pytest tests/acceptance
 
 # What packages ship does the same.

@@ -24,6 +24,9 @@ _CONTROL_CHARACTERS: Final = 6
 """Places in the list that termios.tcgetattr gives."""
 _READ_SIZE: Final = 256
 _CONTROLLING: Final = "/dev/tty"
+SETTLE: Final = 0.2
+"""Seconds before a question stands in which keys do not count. The kernel passes on what was typed
+a little later than it was; and nobody has read by then what is asked about."""
 _MAX_LINE: Final = 4096
 """Bytes: what a terminal gives at most of one line."""
 
@@ -85,20 +88,28 @@ class Terminal:
         What was typed before the question stood on the screen is thrown away: it cannot be an
         answer to it.
         """
-        reader = KeyReader()
         with self._single_keys():
+            with trio.move_on_after(SETTLE):
+                await self._answer({})
+                return None
             self._write(sys.stdout, question)
-            while True:
-                await trio.lowlevel.wait_readable(sys.stdin.fileno())
-                try:
-                    data = os.read(sys.stdin.fileno(), _READ_SIZE)
-                except OSError:
-                    data = b""
-                pressed = reader.feed(data) if data else Special.LEAVE
-                if pressed is Special.LEAVE:
-                    return None
-                if pressed is not None and pressed in keys:
-                    return keys[pressed]
+            return await self._answer(keys)
+
+    @staticmethod
+    async def _answer(keys: Mapping[str | Special, _T]) -> _T | None:
+        """What the first of `keys` stands for; None when the user leaves."""
+        reader = KeyReader()
+        while True:
+            await trio.lowlevel.wait_readable(sys.stdin.fileno())
+            try:
+                data = os.read(sys.stdin.fileno(), _READ_SIZE)
+            except OSError:
+                data = b""
+            pressed = reader.feed(data) if data else Special.LEAVE
+            if pressed is Special.LEAVE:
+                return None
+            if pressed is not None and pressed in keys:
+                return keys[pressed]
 
     def hidden(self, question: str) -> str:
         """One line that the terminal does not show. Raises click.Abort, and NoTerminalError.

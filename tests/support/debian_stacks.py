@@ -1,13 +1,11 @@
 """PAM stacks as the pages about services have them, on a SystemHost with Debian's common-auth."""
 
-import re
 import subprocess
-from pathlib import Path
 from typing import Final
 
 from tests.support.namespace import USER, SystemHost
+from tests.support.service_pages import blocks
 
-PAGES: Final = Path(__file__).parents[2] / "docs" / "services"
 PASSWORD: Final = "correct horse battery"
 """Of ada, once `give_password` was called."""
 
@@ -16,16 +14,12 @@ auth [success=1 default=ignore] pam_unix.so nullok nodelay
 auth requisite pam_deny.so
 auth required pam_permit.so
 """
-_BLOCK: Final = re.compile(
-    r"^```pam (/etc/pam\.d/\S+)( \S+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
 
 
 def stack(page: str, file: str, auth_line: str, variant: int = 0) -> str:
     """The `variant`-th auth part that the page has for /etc/pam.d/FILE, with the test's module in
     the place of the installed one; `auth_line` is `auth required MODULE OPTIONS`."""
-    text = (PAGES / f"{page}.md").read_text()
-    found = [lines for path, _, lines in _BLOCK.findall(text) if path == f"/etc/pam.d/{file}"]
+    found = [each.text for each in blocks("pam", page) if each.name == file]
     module = auth_line.strip().removeprefix("auth required ")
     return found[variant].replace("pam_bartizan.so", module)
 

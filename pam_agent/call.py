@@ -3,15 +3,20 @@
 from functools import cached_property
 from typing import Final
 
+import structlog
+
 from pam_agent.host import Host
 from pam_agent.leases import LeaseKey
 from pam_agent.local_socket import Caller
 from pam_agent.local_wire import Start
 from pam_agent.policy import trusted
 from pam_agent.records import Device
+from pam_agent.schema import StoreError
 from pam_agent.service_policy import ServicePolicy, policy_of
 from pam_agent.steps import Steps
 from protocol import sign_on_id
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Call:
@@ -62,3 +67,7 @@ class Call:
 
     def mark(self, step: str) -> None:
         self.steps.mark(step, self.host.clock())
+
+    def log_store(self, error: StoreError) -> None:
+        """Tell the operator why it ends as SignOnEnd.STORE_FAILED, or what could not be counted."""
+        _log.error("store failed", sign_on_id=self.short_id, reason=str(error))

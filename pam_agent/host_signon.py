@@ -89,7 +89,7 @@ class HostSignOn:
                     if end in LETS_IN:
                         await self._audit(end)
                 except StoreError as error:
-                    self._log_store(error)
+                    self._call.log_store(error)
                     self._host.leases.end(self._call.account)  # this sign-on may have granted one
                     end = SignOnEnd.STORE_FAILED
                 except ModuleGoneError:
@@ -165,7 +165,7 @@ class HostSignOn:
             if not moved and self._end not in LETS_IN and self._end is not SignOnEnd.THROTTLED:
                 await self._host.accounts.note_unsuccessful(call.account)
         except StoreError as error:
-            self._log_store(error)
+            self._call.log_store(error)
         if self._end in (SignOnEnd.REPORTED, SignOnEnd.DISABLED):
             self._host.leases.end(call.account)
 
@@ -190,6 +190,3 @@ class HostSignOn:
             self._shown.session,
             self._shown.no_help() if unavailable else {},
         )
-
-    def _log_store(self, error: StoreError) -> None:
-        _log.error("store failed", sign_on_id=self._call.short_id, reason=str(error))

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-import structlog
 import trio
 
 from pam_agent.approval import Approval
@@ -35,8 +34,6 @@ from protocol import passcode
 from protocol.keys import Mode
 from protocol.limits import RANDOM_LENGTH
 from protocol.signon_messages import Context
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class ShownSignOn:
@@ -211,7 +208,7 @@ class ShownSignOn:
         try:
             end = await decide(*args)
         except StoreError as error:
-            _log.error("store failed", sign_on_id=self._call.short_id, reason=str(error))
+            self._call.log_store(error)
             end = SignOnEnd.STORE_FAILED
         if end is not None and self._end is None:
             self._end = end

@@ -48,6 +48,11 @@ class Approval:
         """Whether a device is asked now."""
         return self._open is not None
 
+    @property
+    def unreached(self) -> bool:
+        """Whether no relay is there."""
+        return self._requests.unreached
+
     def no_help(self) -> dict[str, str]:
         """Why each relay has not queued it, by its address."""
         return self._requests.no_help()

@@ -43,6 +43,7 @@ ENDINGS: Final[Mapping[SignOnEnd, str]] = {
     SignOnEnd.CANCELLED: "",  # nobody is there to read it
     SignOnEnd.CONVERSATION_FAILED: "",  # no way to show it
     SignOnEnd.UNAVAILABLE: "no relay can be reached, try again later",
+    SignOnEnd.NOT_QUEUED: "no relay has taken the sign-on, try again later",
     SignOnEnd.NOT_SHOWN: "this program cannot show a passcode",
     SignOnEnd.NOT_ALLOWED: "not allowed here",
     SignOnEnd.TOO_MANY: "too many sign-ons at once, try again later",

@@ -135,8 +135,15 @@ SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
         ("done", *_TAKEN_BACK),
     ),
     SignOnEnd.UNAVAILABLE: Explanation(
-        "no relay has queued the request in time, so nothing was shown, or no code was typed",
-        "bartizan-agent status: see why no relay is up, or why it refuses",
+        "no relay was there, so nothing was shown, or no code was typed",
+        "bartizan-agent status: see why no relay is up",
+        ("expired", *_TAKEN_BACK),
+    ),
+    SignOnEnd.NOT_QUEUED: Explanation(
+        "a relay was there, and has not queued the request in time, so nothing was shown, or no"
+        " code was typed",
+        "bartizan-agent why says what each relay did: one that refuses by quota has been asked too"
+        " often, so see in the log who begins so many sign-ons",
         ("expired", *_TAKEN_BACK),
     ),
     SignOnEnd.NOT_SHOWN: Explanation(

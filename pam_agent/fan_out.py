@@ -8,11 +8,13 @@ import trio
 from pam_agent.host import Host
 from pam_agent.link_events import WasClosed, WasQueued, WasRefused
 from pam_agent.relay_link import RelayEvent, RelayLink, RequestHandle
-from protocol.messages import CloseReason
+from protocol.messages import CloseReason, RefusedReason
 
 LOOK_AGAIN: Final = 5.0
 """Seconds between looks at the host's clock: Trio's stands still while the host sleeps, so a
 deadline that passed in its sleep is seen this late."""
+
+_STOPS: Final = RefusedReason.DRAINING.name.lower()
 
 
 class FanOut:
@@ -45,6 +47,17 @@ class FanOut:
             if isinstance(event.event, WasQueued):
                 return True
         return False
+
+    @property
+    def unreached(self) -> bool:
+        """Whether no relay is there: every link is down, or its relay stops.
+
+        Whoever begins many sign-ons can bring a relay to refuse one, or this host to be late: then
+        a relay is there.
+        """
+        return all(
+            not link.protocol.up or self._refused.get(link) == _STOPS for link in self._host.links
+        )
 
     def no_help(self) -> dict[str, str]:
         """Why each relay has not queued it, by its address, as far as events were looked at."""

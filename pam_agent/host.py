@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pam_agent.accounts import Accounts
+from pam_agent.buckets import Buckets
 from pam_agent.code_store import Codes
 from pam_agent.leases import Leases
 from pam_agent.pending import Pending
-from pam_agent.policy import Timers
+from pam_agent.policy import MOST_REQUESTERS, REQUEST_BURST, REQUEST_SECONDS, Timers
 from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
 from pam_agent.service_policy import ServicePolicy
@@ -35,6 +36,10 @@ class Host:
     codes: Codes
     leases: Leases
     waiting: Waiting = field(default_factory=Waiting)
+    requests: Buckets[str] = field(
+        default_factory=lambda: Buckets(REQUEST_BURST, REQUEST_SECONDS, MOST_REQUESTERS)
+    )
+    """Of each account, at the relays."""
     pending: Pending = field(default_factory=Pending)
     calls: Calls = field(default_factory=Calls)
     sign_ons: SignOns = field(default_factory=SignOns)

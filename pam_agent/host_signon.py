@@ -182,11 +182,11 @@ class HostSignOn:
         return Stage.WAITING if waits else Stage.QUEUEING
 
     def story(self) -> Story:
-        unavailable = self._end is SignOnEnd.UNAVAILABLE
+        not_there = self._end in (SignOnEnd.UNAVAILABLE, SignOnEnd.NOT_QUEUED)
         return story_of(
             self._call,
             self._end if "ended" in self._call.steps.at else None,
             self.stage,
             self._shown.session,
-            self._shown.no_help() if unavailable else {},
+            self._shown.no_help() if not_there else {},
         )

@@ -49,7 +49,9 @@ class SignOnEnd(StrEnum):
     REVOKED = "revoked"
     """The administrator revoked a device of the account meanwhile."""
     UNAVAILABLE = "unavailable"
-    """No relay queued the request."""
+    """No relay is there. The administrator's stack may go on without the factor then."""
+    NOT_QUEUED = "not-queued"
+    """A relay is there, and has not queued the request in time. Callers can bring that about."""
     NOT_SHOWN = "not-shown"
     """The service cannot show a passcode, so there is nothing to approve."""
     CONVERSATION_FAILED = "conversation-failed"
@@ -102,6 +104,7 @@ _FOR_ALL: Final = frozenset(
         SignOnEnd.EXPIRED,
         SignOnEnd.REVOKED,
         SignOnEnd.UNAVAILABLE,
+        SignOnEnd.NOT_QUEUED,
         SignOnEnd.STORE_FAILED,
     }
 )

@@ -16,6 +16,15 @@ MAX_SIGN_ONS_PER_ACCOUNT: Final = 64
 """Sign-ons waiting for one account: room for automation that opens many sessions at once, while
 one account under attack leaves the others 15 places of 16."""
 
+REQUEST_BURST: Final = 128
+REQUEST_SECONDS: Final = 0.2
+"""Requests to relays for one account: twice as many at once as may wait, and then one in so many
+seconds: a twentieth of what a relay takes of one agent by default, so that whoever begins sign-ons
+and leaves them does not use that up for all others. What somebody was let in by is given back."""
+
+MOST_REQUESTERS: Final = 4096
+"""Accounts whose requests are counted, some 200 bytes each; who was not seen for longest goes."""
+
 FIRST_BACKOFF_FAILURE: Final = 5
 """Failures in a row without a pause: people mistype a PIN a few times."""
 FIRST_BACKOFF: Final = 30.0

@@ -13,7 +13,7 @@ from pam_agent.call import Call
 from pam_agent.dialogue import Dialogue, Reply
 from pam_agent.joining import with_others
 from pam_agent.methods import Method
-from pam_agent.outcomes import SignOnEnd
+from pam_agent.outcomes import LETS_IN, SignOnEnd
 from pam_agent.pending import Leading
 from pam_agent.policy import asked
 from pam_agent.records import AccountStanding
@@ -46,6 +46,8 @@ class ShownSignOn:
         self._place: Place | None = None
         self._offered: frozenset[Method] = frozenset()
         self._allowed: frozenset[Method] = frozenset()
+        self._unqueued = SignOnEnd.NOT_SHOWN
+        """Why there is nothing to approve: at first, because no relay is asked."""
         self._valid_until = 0.0
         self._end: SignOnEnd | None = None
         self._scope = trio.CancelScope()
@@ -69,7 +71,12 @@ class ShownSignOn:
     async def finish(self, end: SignOnEnd) -> None:
         """What a device is still owed when PAM has been told `end`. Raises StoreError."""
         session = self.session
-        if self.approval is None or session is None:
+        if self.approval is None:
+            return
+        if end in LETS_IN:
+            host = self._call.host
+            host.requests.add(self._call.account, host.clock(), -1)
+        if session is None:
             return
         if session.decided is not None or end is SignOnEnd.UNDECIDED:
             await self.approval.finish()
@@ -99,9 +106,16 @@ class ShownSignOn:
         return await with_others(self._call, self._call.lease_key(), alone, self._waits)
 
     async def _alone(self, revoked: Callable[[], None]) -> SignOnEnd:
-        call, waiting = self._call, self._call.host.waiting
-        self._place = waiting.enter(call.account, passcode.generate, revoked)
-        return SignOnEnd.TOO_MANY if self._place is None else await self._with_place(self._place)
+        call, host, now = self._call, self._call.host, self._call.host.clock()
+        asks_relays = Method.APPROVE in call.policy.methods
+        if asks_relays and not host.requests.room(call.account, now):
+            return SignOnEnd.TOO_MANY
+        self._place = host.waiting.enter(call.account, passcode.generate, revoked)
+        if self._place is None:
+            return SignOnEnd.TOO_MANY
+        if asks_relays:
+            host.requests.add(call.account, now, 1)
+        return await self._with_place(self._place)
 
     async def _with_place(self, place: Place) -> SignOnEnd:
         call, accounts = self._call, self._call.host.accounts
@@ -115,7 +129,7 @@ class ShownSignOn:
             call.policy, trusted=call.trusted, first_factor=bool(call.first_factor)
         )
         if not queued and not offered:
-            return SignOnEnd.UNAVAILABLE
+            return self._unqueued
         self._offered, self._allowed = offered, allowed
         self._valid_until = call.host.clock() + call.policy.timers.validation
         reply = await self._show(
@@ -151,6 +165,7 @@ class ShownSignOn:
         )
         if await self.approval.queue():
             return True
+        self._unqueued = SignOnEnd.UNAVAILABLE if self.approval.unreached else SignOnEnd.NOT_QUEUED
         self.approval.abandon()  # nobody would answer a device that came to one that is late
         return False
 
@@ -221,7 +236,7 @@ class ShownSignOn:
         if typed == call.start.user:
             return SignOnEnd.NOT_SHOWN  # a program that answers everything by the user's name
         if not typed and not queued and Method.APPROVE in call.policy.methods:
-            return SignOnEnd.UNAVAILABLE
+            return self._unqueued
         if queued and not is_judged(typed, self._offered, trusted=call.trusted):
             return None
         call.mark("typed")

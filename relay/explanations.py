@@ -53,12 +53,12 @@ REQUESTS: Final[Mapping[RequestOutcome, Explanation]] = {
     RequestOutcome.WITHDRAWN: Explanation(
         "the agent took it back: the user gave up, another relay was first, or its time was over",
         _ASK_THE_AGENT,
-        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable", "not-queued"),
     ),
     RequestOutcome.EXPIRED: Explanation(
         "no device came with its passcode in time, or none that the agent took",
         "see that the device reaches this relay, at the address in its enrolment",
-        ("expired", "cancelled", "conversation-failed", "unavailable"),
+        ("expired", "cancelled", "conversation-failed", "unavailable", "not-queued"),
     ),
     RequestOutcome.REPLACED: Explanation(
         "the agent queued the same sign-on again, after a link that was lost",
@@ -96,16 +96,16 @@ REQUESTS: Final[Mapping[RequestOutcome, Explanation]] = {
         "the device closed its connection, or its network did: that is how most sign-ons end, and"
         " early it is a lost network",
         _ASK_THE_AGENT,
-        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable", "not-queued"),
     ),
     RequestOutcome.AGENT_GONE: Explanation(
         "the agent's link ended; it attaches again by itself, and queues what still waits",
         "the log's `link ended` of that agent says why; see that its host and network are up",
-        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable", "not-queued"),
     ),
     RequestOutcome.DRAINED: Explanation(
         "this relay stopped; the agent uses another one, or this one when it is back",
         "have the user try again if nobody was let in",
-        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable"),
+        (*_DECIDED, *_TYPED, *_GIVEN_UP, "expired", "unavailable", "not-queued"),
     ),
 }

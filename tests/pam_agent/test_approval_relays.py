@@ -95,4 +95,4 @@ async def test_when_every_relay_refuses_nobody_waits(tmp_path: Path) -> None:
         parts.agent.call() as caller,
     ):
         with trio.fail_after(5):
-            assert await caller.result() is Result.UNAVAILABLE
+            assert await caller.result() is Result.DENIED

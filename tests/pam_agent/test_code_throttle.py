@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pam_agent.code_throttle import (
     ACCOUNT_BURST,
@@ -9,7 +7,6 @@ from pam_agent.code_throttle import (
     ADDRESS_SECONDS,
     MOST_KNOWN,
     MOST_TRACKED,
-    Buckets,
     CodeThrottle,
     network,
 )
@@ -79,29 +76,6 @@ def test_the_memory_is_bounded() -> None:
     assert len(throttle._accounts) == MOST_TRACKED
     assert len(throttle._addresses) == 0
     assert len(throttle._known) == MOST_KNOWN
-
-
-def test_who_was_not_seen_for_longest_is_forgotten_first() -> None:
-    buckets: Buckets[str] = Buckets(1, 1.0, 2)
-    for key in ("one", "two", "one", "three"):
-        buckets.add(key, 0.0, 1)
-    assert buckets.room("two", 0.0)
-    assert not buckets.room("one", 0.0)
-    assert not buckets.room("three", 0.0)
-
-
-@given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=60))
-def test_a_bucket_never_lets_through_more_than_its_pace(steps: list[tuple[float, bool]]) -> None:
-    buckets: Buckets[str] = Buckets(3, 2.0, 10)
-    moment, entered = 0.0, []
-    for pause, _ in steps:
-        moment += pause
-        if buckets.room("key", moment):
-            buckets.add("key", moment, 1)
-            entered.append(moment)
-    for first, begin in enumerate(entered):
-        for count, end in enumerate(entered[first:], start=1):
-            assert count <= 3 + (end - begin) / 2.0 + 1e-6
 
 
 @pytest.mark.parametrize(

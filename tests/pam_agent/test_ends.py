@@ -35,7 +35,7 @@ from relay.limits import Limits
 from relay.records import RequestEnded
 from tests.support.caller import Caller, calling
 from tests.support.services import service, with_codes
-from tests.support.together import Together, signs_on, together
+from tests.support.together import Together, signs_on, timers, together
 from tests.support.typed_codes import give_totp, response, ticket_of, totp
 from validator.outcomes import Outcome
 
@@ -195,6 +195,12 @@ async def many_wait(parts: Together) -> None:
         await parts.nursery.start(wait)
 
 
+async def drained(parts: Together) -> None:
+    """No relay is there."""
+    parts.relay.relay.drain()
+    await parts.log.event("link lost")
+
+
 async def signed_on(parts: Together) -> None:
     async with parts.agent.call(service="sshd", **AT_SSHD) as caller:
         await signs_on(parts, caller, await caller.passcode())
@@ -261,7 +267,8 @@ WAYS = {
     SignOnEnd.THROTTLED: Way(a_ticket, start={"service": "postgresql"}, before=many_were_wrong),
     SignOnEnd.CANCELLED: Way(cancelled),
     SignOnEnd.REVOKED: Way(revoked),
-    SignOnEnd.UNAVAILABLE: Way(at_once, {"limits": Limits(longest_ttl=1)}),
+    SignOnEnd.UNAVAILABLE: Way(at_once, {"timers": timers(queue=0.1)}, before=drained),
+    SignOnEnd.NOT_QUEUED: Way(at_once, {"limits": Limits(longest_ttl=1)}),
     SignOnEnd.NOT_SHOWN: Way(at_once, start={"service": "cron"}),
     SignOnEnd.CONVERSATION_FAILED: Way(conversation_failed, start={"service": "sshd"}),
     SignOnEnd.NOT_ALLOWED: Way(at_once, start={"uid": NOBODY}),
@@ -269,6 +276,7 @@ WAYS = {
     SignOnEnd.STORE_FAILED: Way(store_failed),
     SignOnEnd.STOPPED: Way(stopped),
 }
+NOWHERE = {SignOnEnd.UNAVAILABLE, SignOnEnd.NOT_QUEUED}
 TYPED_UNSEEN = {SignOnEnd.TICKET, SignOnEnd.REPLAYED, SignOnEnd.THROTTLED}
 SHOWN = {
     each
@@ -280,6 +288,7 @@ SHOWN = {
         SignOnEnd.BREAK_GLASS,
         SignOnEnd.NOT_REQUIRED,
         SignOnEnd.UNAVAILABLE,
+        SignOnEnd.NOT_QUEUED,
         SignOnEnd.NOT_SHOWN,
         SignOnEnd.NOT_ALLOWED,
         SignOnEnd.TOO_MANY,
@@ -343,7 +352,7 @@ def check_story(parts: Together, end: SignOnEnd, line: dict[str, Any]) -> Story:
     assert story.verdict == VERDICTS.get(end, "")
     assert (story.user, story.service) == (WAYS[end].user, line["service"])
     assert story.device == (-1 if line["device"] is None else line["device"])
-    assert bool(story.relays) is (end is SignOnEnd.UNAVAILABLE)
+    assert bool(story.relays) is (end in NOWHERE)
     assert host.sign_ons.ended[Kind.SIGN_ON][end.value] == 1
     return story
 
@@ -353,7 +362,7 @@ def check_the_relays_story(parts: Together, end: SignOnEnd, story: Story) -> Non
     requests = [each for each in parts.relay.records if isinstance(each, RequestEnded)]
     words = [each.outcome.value for each in requests if each.sign_on_id == story.sign_on_id]
     assert set(words) <= set(SIGN_ONS[end].relay)
-    without = {SignOnEnd.UNAVAILABLE, *TYPED_UNSEEN}
+    without = {*NOWHERE, *TYPED_UNSEEN}
     assert bool(words) is bool(SIGN_ONS[end].relay and end not in without)
 
 

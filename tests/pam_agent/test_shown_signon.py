@@ -256,12 +256,23 @@ async def test_a_relay_that_comes_late_is_asked_no_longer(tmp_path: Path) -> Non
 
 
 async def test_without_a_relay_and_a_code_it_is_unavailable(tmp_path: Path) -> None:
-    async with offering(tmp_path, limits=REFUSING) as parts:
+    quick = {"sshd": with_codes("sshd", timers=timers(queue=0.1))}
+    async with offering(tmp_path, services=quick) as parts:
+        parts.relay.relay.drain()
+        await parts.log.event("link lost")
         async with parts.agent.call(**AFTER_A_KEY) as caller:
             await caller.passcode()
             assert await answered(caller, "") is Result.UNAVAILABLE
         line = await parts.ended("unavailable")
         assert "typed" not in line["steps"]
+
+
+async def test_a_relay_that_refuses_is_there_so_the_stack_does_not_go_on(tmp_path: Path) -> None:
+    async with offering(tmp_path, limits=REFUSING) as parts:
+        async with parts.agent.call(**AFTER_A_KEY) as caller:
+            await caller.passcode()
+            assert await answered(caller, "") is Result.DENIED
+        await parts.ended("not-queued")
 
 
 async def test_without_a_relay_a_wrong_code_is_a_denial(tmp_path: Path) -> None:
@@ -275,8 +286,8 @@ async def test_without_a_relay_a_wrong_code_is_a_denial(tmp_path: Path) -> None:
 async def test_without_a_relay_nothing_is_shown_that_nothing_helps_with(tmp_path: Path) -> None:
     refusing = offering(tmp_path, limits=REFUSING)
     async with refusing as parts, parts.agent.call(service="sshd") as caller:
-        assert await caller.result() is Result.UNAVAILABLE
-        assert "passcode" not in caller.shown[0][1]
+        assert await caller.result() is Result.DENIED
+        assert "no relay has taken the sign-on" in caller.shown[0][1]
 
 
 async def test_without_a_relay_and_an_answer_the_time_is_over(tmp_path: Path) -> None:
@@ -387,3 +398,12 @@ async def test_an_unknown_user_sees_the_same_as_a_known_one(
                 assert took >= WRONG_AFTER
         assert screens[0] == screens[1]
         assert steps[0] == steps[1]
+
+
+async def test_a_service_of_codes_that_nobody_may_type_is_no_leave_to_go_on(tmp_path: Path) -> None:
+    """No first factor has held, so no response is taken: not the same as relays that are down."""
+    services = {"sshd": service("sshd", methods=[Method.CODE])}
+    async with offering(tmp_path, services=services) as parts:
+        async with parts.agent.call(service="sshd") as caller:
+            assert await caller.result() is Result.DENIED
+        await parts.ended("not-shown")

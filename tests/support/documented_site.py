@@ -25,14 +25,14 @@ SETTINGS: Final = '[services.sshd]\nmethods = ["approve", "code"]\n' + "".join(
     for name in ("sudo", "su", "login")
 )
 """sshd says by itself that a key was right."""
-AFTER_A_KEY: Final = (
-    "AuthenticationMethods publickey,keyboard-interactive\nKbdInteractiveAuthentication yes\n"
-    "PasswordAuthentication no\n"
-)
 METHODS: Final = "publickey,keyboard-interactive"
+_INTERACTIVE: Final = "KbdInteractiveAuthentication yes\nPasswordAuthentication no\n"
+AFTER_A_KEY: Final = f"AuthenticationMethods {METHODS}\n{_INTERACTIVE}"
+INTERACTIVE: Final = f"AuthenticationMethods keyboard-interactive\n{_INTERACTIVE}"
 SESSION: Final = "echo in a session as $(id -un)"
 IN_SESSION: Final = r"in a session as (?:ada|root)\s"
 NOBODY: Final = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+NO_TERMINAL: Final = ("setsid", "--wait")
 SHOWN_PASSCODE: Final = "1649 0920"
 SHOWN_ID: Final = "2yeqb4a4nhmoy"
 """In what a test expects, for whatever they are."""
@@ -45,9 +45,11 @@ class DocumentedSite(Site):
 
     busy: trio.Lock = field(default_factory=trio.Lock)
 
-    def stack(self, service: str, variant: int = 0) -> None:
-        """Gives a service the `variant`-th stack of its page, but for the pause of who is wrong."""
-        text = stack(service, service, self.parts.auth_line, variant)
+    def stack(self, service: str, variant: int = 0, *, of: str = "") -> None:
+        """Gives a service the `variant`-th stack of its page, or of the service `of`, but for the
+        pause of who is wrong."""
+        page = of or service
+        text = stack(page, page, self.parts.auth_line, variant)
         self.host.service(service, text.replace("delay=3000000", "delay=0") + OTHER_LINES)
 
     async def approve(self, passcode: str) -> str:
@@ -74,12 +76,13 @@ class DocumentedSite(Site):
         self.parts.relay.process.terminate()
         await self.parts.agent.logged("link lost")
 
-    async def ended_at(self, service: str, outcome: str) -> None:
-        """A sign-on there has ended so."""
+    async def has_ended(self, sign_on_id: str) -> None:
+        """The one with that id on its screen."""
         log = self.parts.agent.log
         await until(
             lambda: any(
-                (each.get("service"), each.get("outcome")) == (service, outcome) for each in log
+                (each.get("event"), each.get("sign_on_id")) == ("sign-on ended", sign_on_id)
+                for each in log
             )
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pam_agent import check_host, check_limits, check_sshd
+from pam_agent import check_host, check_limits, check_sshd, check_sudoers
 from pam_agent.check_finding import Finding, mistake, note, unchecked
 from pam_agent.methods import Method
 from pam_agent.service_policy import policy_of
@@ -159,9 +159,14 @@ def _sshd_files(host: Host) -> dict[str, str]:
 def _limits(host: Host, used: list[str]) -> Iterator[Finding]:
     """What stands in the files of other programs."""
     config = host.config
-    sudo = [name for name in check_limits.SUDO_SERVICES if name in used]
+    sudo = [name for name in check_sudoers.SERVICES if name in used]
     if sudo:
-        yield from _sudoers(host, sudo[0])
+        yield from check_sudoers.judge(
+            sudo[0],
+            used,
+            lambda path: host.text(Path(path)),
+            lambda folder: [str(each) for each in host.files(Path(folder), "*")],
+        )
     if "login" in used:
         path = Path("/etc/login.defs")
         policy = policy_of("login", config.services, config.timers)
@@ -173,25 +178,6 @@ def _limits(host: Host, used: list[str]) -> Iterator[Finding]:
             for path in host.files(Path("/etc/postgresql"), "*/*/postgresql.conf"):
                 text = host.text(path) or ""
                 yield from check_limits.postgresql(name, str(path), text, policy)
-
-
-def _sudoers(host: Host, service: str) -> Iterator[Finding]:
-    main = Path("/etc/sudoers")
-    parts = [
-        path
-        for path in host.files(Path("/etc/sudoers.d"), "*")
-        if "." not in path.name and not path.name.endswith("~")
-    ]
-    texts = {str(path): host.text(path) for path in (main, *parts)}
-    if any(text is None for text in texts.values()):
-        unread = next(path for path, text in texts.items() if text is None)
-        yield unchecked(
-            "sudoers-not-read", service, unread, "it cannot be read.", "Run this as root."
-        )
-        return
-    yield from check_limits.sudo(
-        service, {path: text for path, text in texts.items() if text is not None}
-    )
 
 
 def _running(host: Host) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ from pam_agent.config import parse
 from tests.support.service_pages import COMMON_AUTH, Block, blocks
 
 AGENT = "/etc/bartizan/agent.toml"
+SUDOERS = "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
+"""Debian's, in short."""
 
 
 class Root:
@@ -32,7 +34,7 @@ class Root:
         subprocess.run(made, check=True)
         self.write("/etc/pam.d/common-auth", COMMON_AUTH)
         self.write("/etc/pam.d/other", "auth required pam_deny.so\n")
-        self.write("/etc/sudoers", "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n")
+        self.write("/etc/sudoers", SUDOERS)
         settings = ['host = "web1"']
         for page in pages:
             for block in reversed(blocks("pam", page) + blocks("sudoers", page)):
@@ -182,6 +184,14 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
     (
         lambda root: root.path("/etc/sudoers.d/bartizan").unlink(),
         ("sudo-timestamp", "sudo", "/etc/sudoers"),
+    ),
+    (
+        lambda root: root.write("/etc/sudoers", f"{SUDOERS}Defaults !authenticate\n"),
+        ("sudo-asks-nobody", "sudo", "/etc/sudoers:4"),
+    ),
+    (
+        lambda root: root.write("/etc/sudoers", f"{SUDOERS}Defaults pam_service=other\n"),
+        ("sudo-other-service", "sudo", "/etc/sudoers:4"),
     ),
     (
         lambda root: root.write("/etc/login.defs", "LOGIN_TIMEOUT 20\n"),

@@ -1,60 +1,10 @@
-"""How long others wait, and for how long sudo remembers."""
+"""How long others wait for a sign-on."""
 
 import pytest
 
-from pam_agent.check_finding import Weight
-from pam_agent.check_limits import callers, login, postgresql, sudo
+from pam_agent.check_limits import callers, login, postgresql
 from pam_agent.policy import Timers
 from pam_agent.service_policy import ServiceTable, policy
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("", "/etc/sudoers"),
-        ("Defaults env_reset\n", "/etc/sudoers"),
-        ("Defaults timestamp_timeout=5\n", "/etc/sudoers:1"),
-        ("Defaults env_reset, timestamp_timeout = 0.5\n", "/etc/sudoers:1"),
-        ("Defaults timestamp_timeout=0\nDefaults timestamp_timeout=-1\n", "/etc/sudoers:2"),
-        ("# Defaults timestamp_timeout=0\n", "/etc/sudoers"),
-        ("Defaults:ada timestamp_timeout=0\n", "/etc/sudoers"),
-        ("Defaults timestamp_timeout=0\n", None),
-        ('Defaults  timestamp_timeout="0"\n', None),
-        ("Defaults !timestamp_timeout\n", None),
-        ("Defaults timestamp_timeout=15\nDefaults env_reset,timestamp_timeout=0\n", None),
-    ],
-)
-def test_sudos_memory(text: str, place: str | None) -> None:
-    found = list(sudo("sudo", {"/etc/sudoers": text}))
-    assert [(each.word, each.where) for each in found] == (
-        [("sudo-timestamp", place)] if place else []
-    )
-
-
-def test_a_later_file_counts() -> None:
-    texts = {
-        "/etc/sudoers": "Defaults env_reset\n",
-        "/etc/sudoers.d/b": "Defaults timestamp_timeout=0",
-    }
-    assert list(sudo("sudo", texts)) == []
-
-
-def test_how_long_is_told() -> None:
-    (finding,) = sudo("sudo", {"/etc/sudoers": "Defaults timestamp_timeout=5\n"})
-    assert "for 5 minutes" in finding.wrong
-    (finding,) = sudo("sudo", {"/etc/sudoers": "Defaults timestamp_timeout=-1\n"})
-    assert "until the next start" in finding.wrong
-    (finding,) = sudo("sudo", {})
-    assert "for 15 minutes" in finding.wrong
-
-
-def test_what_asks_nobody_is_noted() -> None:
-    text = (
-        "Defaults timestamp_timeout=0\n# a NOPASSWD: comment\nada ALL=(ALL) NOPASSWD: /bin/true\n"
-    )
-    (finding,) = sudo("sudo", {"/etc/sudoers": text})
-    assert (finding.weight, finding.where) == (Weight.NOTE, "/etc/sudoers:3")
-
 
 LOGIN = policy("login", ServiceTable(), Timers())
 

@@ -213,13 +213,10 @@ async def test_it_tells_when_it_is_ready_how_it_is_and_when_it_stops(unit: Unit)
 
 async def test_listeners_of_the_manager_are_matched_by_where_they_listen(unit: Unit) -> None:
     with contextlib.ExitStack() as closing:
-        path, tcp = (
-            closing.enter_context(socket.socket(f)) for f in (socket.AF_UNIX, socket.AF_INET)
-        )
+        path = closing.enter_context(socket.socket(socket.AF_UNIX))
         path.bind(str(unit.folder / "agents.sock"))
-        tcp.bind(("127.0.0.1", unit.port))
         path.listen()
-        tcp.listen()
+        tcp = closing.enter_context(socket.create_server(("127.0.0.1", unit.port)))
         unit.sockets = [("any", tcp.fileno()), ("bartizan-relay.socket", path.fileno())]
         await unit.start()
         agent = await unit.attach()

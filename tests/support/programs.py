@@ -43,6 +43,8 @@ class Daemon:
 
     process: trio.Process
     log: list[Entry] = field(default_factory=list)
+    whole: trio.Event = field(default_factory=trio.Event)
+    """Set when the program has ended and all of its log is there."""
     _changed: trio.Condition = field(default_factory=trio.Condition, repr=False)
 
     async def logged(self, event: str, count: int = 1) -> Entry:
@@ -66,6 +68,7 @@ class Daemon:
             async with self._changed:
                 self.log += [_entry(line) for line in lines]
                 self._changed.notify_all()
+        self.whole.set()
 
 
 def _entry(line: bytes) -> Entry:
@@ -87,6 +90,7 @@ async def daemon(command: Sequence[str]) -> AsyncIterator[Daemon]:
             process.terminate()
             with trio.fail_after(PATIENCE):
                 code = await process.wait()
+                await running.whole.wait()
             assert code == 0, f"{command} ended with code {code}: {running.log}"
         finally:
             nursery.cancel_scope.cancel()
@@ -136,10 +140,18 @@ class Installation:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now, for a program that takes no descriptor."""
-    with socketlib.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 for a program that takes no descriptor, and nobody else's until the tests
+    are over.
+
+    It stays bound here, so that the kernel gives it to nobody. A server sets SO_REUSEADDR, too, and
+    may listen there all the same, as often as it is started.
+    """
+    with socketlib.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_REUSEADDR, 1)
+        port = int(held.getsockname()[1])
+        held.detach()
+    return port
 
 
 @asynccontextmanager

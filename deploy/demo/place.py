@@ -107,8 +107,11 @@ def private_place() -> Iterator[Place]:
 
     Raises FailedError.
     """
-    with tempfile.TemporaryDirectory(prefix="bartizan-demo-", ignore_cleanup_errors=True) as name:
-        place = Place(Path(name), _own_account(), f"127.0.0.1:{_free_port()}")
+    with (
+        tempfile.TemporaryDirectory(prefix="bartizan-demo-", ignore_cleanup_errors=True) as name,
+        _own_port() as port,
+    ):
+        place = Place(Path(name), _own_account(), f"127.0.0.1:{port}")
         place.services.mkdir()
         # PAM's files know no quoting: this path has no space in it, the checkout's may have.
         (place.folder / "pam_bartizan.so").symlink_to(MODULE)
@@ -133,8 +136,11 @@ def _own_account() -> str:
         raise FailedError(f"uid {os.geteuid()} has no name, and PAM signs on names") from None
 
 
-def _free_port() -> int:
-    """One that was free a moment ago; the relay says so if it no longer is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def _own_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that the system gives to nobody else until the end: it is bound here. The
+    relay may listen there all the same, since both say SO_REUSEADDR."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield int(held.getsockname()[1])

@@ -12,7 +12,7 @@ from protocol.limits import CONTEXT_LENGTH, H1_FRAME_LENGTH
 from protocol.signon_messages import SignOnOutcome, Verdict
 from tests.acceptance.captive import Captive, captive
 from tests.support.evil_relay import Deed, EvilRelay, Pair, Request, Validator
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 from tests.support.phone import Phone, enrolled
 from validator.outcomes import Outcome
 
@@ -62,7 +62,7 @@ class SwapFrames(Deed):
         self._there.setdefault((step, pair), trio.Event()).set()
         if step < self.first:
             return pair
-        with trio.move_on_after(0.3):
+        with trio.move_on_after(PATIENCE):
             await until(lambda: len(self.pairs) == 2)
             other = self.pairs[1 - self.pairs.index(pair)]
             await self._there.setdefault((step, other), trio.Event()).wait()

@@ -63,12 +63,14 @@ class Admin:
         enrol: Enrol,
         revoked: Callable[[str], None],
         about: About,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`host` is the host's label. `watch` is to be run beside it."""
+        """`host` is the host's label; `clock` goes on while it sleeps. `watch` is to be run
+        beside it."""
         self._accounts = accounts
         self._enrolments = Enrolments(accounts.store)
         administration = Administration(accounts.store)
-        self.watch: Final = BreakGlassWatch(administration, time.time)
+        self.watch: Final = BreakGlassWatch(administration, time.time, clock)
         self._administering: Final = Administering(
             administration, self.watch, TotpStore(accounts.store), revoked
         )

@@ -14,7 +14,7 @@ from pam_agent.administration_rows import (
     write_notice,
 )
 from pam_agent.audit_log import AuditEntry, AuditKind
-from pam_agent.break_glass import BreakGlass
+from pam_agent.break_glass import BreakGlass, used
 from pam_agent.methods import Method
 from pam_agent.outcomes import SignOnEnd
 from pam_agent.store import Store, Transaction
@@ -139,6 +139,22 @@ class Administration:
         """What was ended, if anything was."""
         return await self._store.transaction(lambda tx: _end(tx, account, now, f"by uid {uid}"))
 
+    async def move_break_glass(self, seconds: int) -> None:
+        """The clock was set back by so much: all end when they would have ended without that."""
+
+        def work(tx: Transaction) -> None:
+            for each in _all_break_glass(tx):
+                moved = each.moved(seconds)
+                tx.db.execute(
+                    "UPDATE breakglass SET opened = ?, until = ? WHERE account = ?",
+                    (moved.opened, moved.until, each.account),
+                )
+                tx.db.execute(
+                    "UPDATE notice SET text = ? WHERE text = ?", (moved.notice(), each.notice())
+                )
+
+        await self._store.transaction(work)
+
     async def end_old_break_glass(self, now: float) -> tuple[BreakGlass, ...]:
         """Those that hold no longer."""
 
@@ -180,7 +196,7 @@ def _end(tx: Transaction, account: str, now: float, how: str) -> BreakGlass | No
     ).fetchone()[0]
     tx.db.execute("DELETE FROM notice WHERE text = ?", (ended.notice(),))
     write_notice(tx, account, int(now), ended.last_notice(now, uses))
-    detail = f"{how}, used {uses} times"
+    detail = f"{how}, {used(uses)}"
     write_audit(tx, AuditEntry(int(now), AuditKind.BREAK_GLASS, account, "ended", detail=detail))
     return ended
 

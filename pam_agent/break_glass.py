@@ -4,7 +4,7 @@ Times are Unix seconds.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,8 +31,12 @@ class BreakGlass:
     by_uid: int
 
     def holds(self, now: float) -> bool:
-        """Not before it was opened either: a clock that is set back does not prolong it."""
+        """Not before it was opened either, which is what a clock shows that was set far back."""
         return self.opened <= now < min(self.until, self.opened + MAX_BREAK_GLASS)
+
+    def moved(self, seconds: int) -> "BreakGlass":
+        """The same one by a clock that was set back by so much."""
+        return replace(self, opened=self.opened - seconds, until=self.until - seconds)
 
     def notice(self) -> str:
         """What the account's devices are told of it."""
@@ -40,12 +44,18 @@ class BreakGlass:
 
     def last_notice(self, ended: float, uses: int) -> str:
         """The same when it is over, with how many sign-ons it let in."""
-        times = "once" if uses == 1 else f"{uses} times"
-        return self._told(min(ended, self.until), f", used {times if uses else 'never'}")
+        return self._told(min(ended, self.until), f", {used(uses)}")
 
     def _told(self, until: float, uses: str) -> str:
         span = f"{_moment(self.opened)} to {_moment(until)} UTC"
         return f"break-glass for {self.account}, {span}{uses}: {self.reason}"
+
+
+def used(times: int) -> str:
+    """How many sign-ons it has let in, in words."""
+    if not times:
+        return "used never"
+    return "used once" if times == 1 else f"used {times} times"
 
 
 def seconds_of(text: str) -> int | None:

@@ -58,7 +58,7 @@ async def serve(
         async with trio.open_nursery() as nursery:
             agent = Agent(config, accounts, identity, clock, time.time, nursery)
             overview = Overview(agent, troubles or Troubles(), dropped)
-            admin = Admin(accounts, config.host, agent.enrol, agent.revoked, overview.answer)
+            admin = Admin(accounts, config.host, agent.enrol, agent.revoked, overview.answer, clock)
             nursery.start_soon(admin.watch.run)
             await nursery.start(admin.serve, config.admin_socket, given.get(config.admin_socket))
             # One more than may wait, so that the one too many is told so.

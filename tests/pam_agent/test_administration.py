@@ -133,7 +133,7 @@ async def test_a_break_glass_holds_and_ends_by_itself(
     assert await administration.break_glass() == ()
     assert await audited(accounts) == [
         ("break-glass", "alice", "opened", "7200 s: lost phone by uid 0"),
-        ("break-glass", "alice", "ended", "ran out, used 0 times"),
+        ("break-glass", "alice", "ended", "ran out, used never"),
     ]
 
 
@@ -153,7 +153,7 @@ async def test_a_second_one_takes_the_place_of_the_first(
     assert await administration.break_glass() == (second,)
     assert [line[2:] for line in await audited(accounts)] == [
         ("opened", "3600 s: lost phone by uid 0"),
-        ("ended", "replaced by uid 0, used 0 times"),
+        ("ended", "replaced by uid 0, used never"),
         ("opened", "7200 s: still lost by uid 0"),
     ]
 
@@ -231,6 +231,21 @@ async def test_the_end_is_told_with_its_uses(
     await administration.end_old_break_glass(NOW + HOUR)
     (told,) = await accounts.notices(phone.id)
     assert ", used 2 times: lost phone" in told.text
+
+
+async def test_a_clock_that_is_set_back_moves_it_and_what_is_told(
+    accounts: Accounts, administration: Administration
+) -> None:
+    phone = await enrol(accounts)
+    opened = await administration.open_break_glass("alice", HOUR, "lost phone", 0, NOW)
+    await administration.move_break_glass(600)
+    (moved,) = await administration.break_glass()
+    assert (moved.opened, moved.until) == (opened.opened - 600, opened.until - 600)
+    (told,) = await accounts.notices(phone.id)
+    assert told.text == moved.notice()
+    await administration.end_old_break_glass(NOW + HOUR - 600)
+    (told,) = await accounts.notices(phone.id)
+    assert ", used never" in told.text
 
 
 async def test_notices_are_bounded(accounts: Accounts, administration: Administration) -> None:

@@ -80,6 +80,12 @@ def test_what_devices_are_told() -> None:
     assert "used 17 times: " in BREAK_GLASS.last_notice(OPENED, 17)
 
 
+def test_by_a_clock_that_was_set_back() -> None:
+    moved = BREAK_GLASS.moved(HOURS)
+    assert moved.holds(OPENED - 1)
+    assert not moved.holds(OPENED + HOURS)
+
+
 def test_the_times_are_never_cut_off() -> None:
     longest = BreakGlass("a" * 32, OPENED, OPENED + HOURS, "r" * MAX_REASON, 0)
     told = longest.last_notice(OPENED + HOURS, 1000)

@@ -19,9 +19,21 @@ class Clock:
     """The wall's, and the test's."""
 
     now = NOW
+    set_by = 0.0
+    """How far it is off what it would be, had nobody set it."""
 
     def __call__(self) -> float:
         return self.now
+
+    def boot(self) -> float:
+        return self.now - self.set_by
+
+    def go(self, seconds: float) -> None:
+        self.now += seconds
+
+    def set(self, seconds: float) -> None:
+        self.now += seconds
+        self.set_by += seconds
 
 
 @pytest.fixture
@@ -42,7 +54,7 @@ def told(logs: list[EventDict]) -> list[tuple[str, str]]:
 async def test_it_ends_what_is_over_and_no_other(
     administration: Administration, clock: Clock
 ) -> None:
-    watch = BreakGlassWatch(administration, clock)
+    watch = BreakGlassWatch(administration, clock, clock.boot)
     await administration.open_break_glass("alice", HOUR, "lost phone", 0, NOW)
     await administration.open_break_glass("bob", 2 * HOUR, "lost phone", 0, NOW)
     with structlog.testing.capture_logs() as logs:
@@ -69,7 +81,7 @@ async def test_it_wakes_by_itself(administration: Administration, clock: Clock) 
     clock.now = NOW + HOUR - 0.2
     with structlog.testing.capture_logs() as logs:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(BreakGlassWatch(administration, clock).run)
+            nursery.start_soon(BreakGlassWatch(administration, clock, clock.boot).run)
             await until(lambda: bool(logs))
             clock.now = NOW + HOUR
             await until(lambda: len(logs) == 2)
@@ -84,7 +96,7 @@ async def test_what_was_over_while_the_agent_was_down_is_ended_at_its_start(
     clock.now = NOW + 9 * HOUR
     with structlog.testing.capture_logs() as logs:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(BreakGlassWatch(administration, clock).run)
+            nursery.start_soon(BreakGlassWatch(administration, clock, clock.boot).run)
             await until(lambda: bool(logs))
             nursery.cancel_scope.cancel()
     assert told(logs) == [("break-glass ended", "alice")]
@@ -93,7 +105,7 @@ async def test_what_was_over_while_the_agent_was_down_is_ended_at_its_start(
 async def test_a_store_that_fails_is_told_and_asked_again(
     administration: Administration, clock: Clock
 ) -> None:
-    watch = BreakGlassWatch(administration, clock)
+    watch = BreakGlassWatch(administration, clock, clock.boot)
     await administration.open_break_glass("alice", HOUR, "lost phone", 0, NOW)
     clock.now = NOW + HOUR
     db = administration._store.db
@@ -106,6 +118,59 @@ async def test_a_store_that_fails_is_told_and_asked_again(
             watch.look()
             await until(lambda: ("break-glass ended", "alice") in told(logs))
             nursery.cancel_scope.cancel()
+
+
+async def held(
+    administration: Administration, clock: Clock, steps: list[tuple[str, float]]
+) -> bool:
+    """Whether alice's, of an hour, is open after the clock has gone and was set so."""
+    watch = BreakGlassWatch(administration, clock, clock.boot)
+    await administration.open_break_glass("alice", HOUR, "lost phone", 0, clock.now)
+    await watch._turn()
+    for step, seconds in steps:
+        getattr(clock, step)(seconds)
+        await watch._turn()
+    return bool(await administration.break_glass())
+
+
+@pytest.mark.parametrize(
+    ("steps", "open_still"),
+    [
+        ([("go", 3500.0)], True),
+        ([("go", 3500.0), ("set", -3000.0), ("go", 99.0)], True),
+        ([("go", 3500.0), ("set", -3000.0), ("go", 102.0)], False),
+        ([("go", 3500.0), ("set", -3000.0)] * 9, False),
+        ([("set", -1e6), ("go", 3598.0)], True),
+        ([("set", -1e6), ("go", 3602.0)], False),
+        ([("set", -0.4)] * 9 + [("go", 3598.0)], False),
+        ([("set", 3000.0)], True),
+        ([("set", 3000.0), ("go", 601.0)], False),
+        ([("set", 3000.0), ("go", 500.0), ("set", -3000.0), ("go", 3000.0)], True),
+        ([("set", 3000.0), ("go", 500.0), ("set", -3000.0), ("go", 3101.0)], False),
+    ],
+)
+async def test_a_clock_that_is_set_prolongs_nothing(
+    administration: Administration,
+    clock: Clock,
+    steps: list[tuple[str, float]],
+    open_still: bool,
+) -> None:
+    assert await held(administration, clock, steps) is open_still
+
+
+async def test_one_after_the_other_begins_anew(
+    administration: Administration, clock: Clock
+) -> None:
+    """What the clock did while none was open counts for nothing."""
+    watch = BreakGlassWatch(administration, clock, clock.boot)
+    for _ in range(2):
+        await administration.open_break_glass("alice", HOUR, "lost phone", 0, clock.now)
+        await watch._turn()
+        assert await administration.break_glass()
+        clock.go(HOUR)
+        await watch._turn()
+        assert not await administration.break_glass()
+        clock.set(-HOUR)
 
 
 def test_a_clock_that_is_set_on_is_noticed_within_a_minute() -> None:

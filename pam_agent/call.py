@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from pam_agent.host import Host
-from pam_agent.leases import LeaseKey
+from pam_agent.leases import LeaseKey, is_address
 from pam_agent.local_socket import Caller
 from pam_agent.local_wire import Start
 from pam_agent.policy import trusted
@@ -54,15 +54,21 @@ class Call:
         """By what others may be let in with it, or None for nothing.
 
         `typed` is the mark of a secret. Without one, a first factor must have held, and there must
-        be an address: else the lease would let in whoever comes.
+        be an IP address: else the lease would let in whoever comes.
         """
         start = self.start
         if not self.policy.lease:
             return None
-        if not typed and not (self.first_factor and start.rhost):
+        if not typed and not (self.first_factor and is_address(start.rhost)):
             return None
         return LeaseKey(
-            self.caller.uid, start.user, self.account, start.service, start.rhost, typed
+            self.caller.uid,
+            start.user,
+            self.account,
+            start.service,
+            start.rhost,
+            self.first_factor,
+            typed,
         )
 
     def mark(self, step: str) -> None:

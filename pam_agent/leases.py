@@ -5,6 +5,7 @@ goes on while the host sleeps.
 """
 
 import hmac
+import ipaddress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -20,8 +21,9 @@ class LeaseKey:
     """What two sign-ons have in common of which one may stand for both.
 
     `caller` is the uid of the program that asks: what one user's own program has been told says
-    nothing to sshd. `user` is the login name, `account` whose devices count for it. `typed` is a
-    mark (32 bytes) of the secret that was typed, empty where none was.
+    nothing to sshd. `user` is the login name, `account` whose devices count for it, `first_factor`
+    what held before. `typed` is a mark (32 bytes) of the secret that was typed, empty where none
+    was.
     """
 
     caller: int
@@ -29,7 +31,18 @@ class LeaseKey:
     account: str
     service: str
     remote: str
+    first_factor: str = ""
     typed: bytes = b""
+
+
+def is_address(remote: str) -> bool:
+    """Whether it says where somebody comes from. A name may stand for many hosts, and whoever has
+    its DNS says which; sshd says UNKNOWN where it does not know."""
+    try:
+        ipaddress.ip_address(remote)
+    except ValueError:
+        return False
+    return True
 
 
 class Leases:

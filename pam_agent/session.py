@@ -160,7 +160,9 @@ class Session:
     async def _alarm(self) -> None:
         """Tell the administrator, if it is this decision that gave a copy of the device away."""
         with contextlib.suppress(DeviceGoneError):
-            log_if_disabled(self.device, await self._host.accounts.device(self.device.id))
+            _tell_if_disabled(
+                self._host, self.device, await self._host.accounts.device(self.device.id)
+            )
 
     def _send(self, frame: bytes) -> None:
         self.handle.send(self.pairing, frame)
@@ -195,7 +197,7 @@ async def open_session(
         if frame not in counted:
             counted.add(frame)
             after = await host.accounts.count_failure(device.id, host.wall_clock())
-            log_if_disabled(device, after)
+            _tell_if_disabled(host, device, after)
         return None
     except ProtocolError:
         return None
@@ -205,14 +207,15 @@ async def open_session(
     return Session(host, subject, device, machine, handle, pairing, notices)
 
 
-def log_if_disabled(before: Device, after: Device) -> None:
-    """A line for the administrator at the moment when a device becomes useless."""
+def _tell_if_disabled(host: Host, before: Device, after: Device) -> None:
     if before.disabled is None and after.disabled is not None:
-        log_disabled(after)
+        tell_disabled(host, after)
 
 
-def log_disabled(device: Device) -> None:
-    """The line itself."""
+def tell_disabled(host: Host, device: Device) -> None:
+    """A device has just become useless: a line for the administrator. Whoever had it may have been
+    let in by it, so its account's leases end."""
+    host.leases.end(device.account)
     _log.warning("device disabled", user=device.account, device=device.id, reason=device.disabled)
 
 

@@ -9,7 +9,7 @@ from pam_agent.code_store import Judged
 from pam_agent.codes import CodeVerdict
 from pam_agent.methods import Method
 from pam_agent.outcomes import SignOnEnd
-from pam_agent.session import log_disabled
+from pam_agent.session import tell_disabled
 
 _RIGHT: Final[Mapping[Method, SignOnEnd]] = {
     Method.CODE: SignOnEnd.CODE,
@@ -37,7 +37,7 @@ async def judge(
     judged = await _judged(call, method, typed, passcode)
     call.mark("judged")
     for device in judged.disabled:
-        log_disabled(device)
+        tell_disabled(call.host, device)
     if judged.verdict is not CodeVerdict.RIGHT:
         return _NOT_RIGHT[judged.verdict]
     call.device = judged.device

@@ -14,6 +14,7 @@ from trio.testing import wait_all_tasks_blocked
 from pam_agent import host_signon
 from pam_agent.local_wire import RecordType, Result
 from pam_agent.pending import MAX_JOINED
+from pam_agent.policy import DISABLING_FAILURE
 from pam_agent.report import story_lines
 from pam_agent.server import boot_time
 from pam_agent.service_policy import ServicePolicy
@@ -85,12 +86,12 @@ async def test_who_has_signed_on_is_not_asked_again_from_there(tmp_path: Path) -
         assert await is_asked(parts)
         await approved(parts)
         assert not await is_asked(parts)
-        assert not await is_asked(parts, first_factor="password")
         line = await parts.ended("lease", 3)
         assert line["device"] is None
         assert await is_asked(parts, rhost="192.0.2.2")
         assert await is_asked(parts, rhost="")
         assert await is_asked(parts, first_factor="")
+        assert await is_asked(parts, first_factor="password")
         assert await is_asked(parts, service="sudo")
         assert await is_asked(parts, user="mallory")
 
@@ -102,13 +103,17 @@ async def test_without_a_lease_everybody_is_asked_each_time(tmp_path: Path) -> N
         assert len(parts.agent.host.leases) == 0
 
 
-@pytest.mark.parametrize("missing", ["rhost", "first_factor"])
+@pytest.mark.parametrize(
+    "fields",
+    [{"rhost": ""}, {"rhost": "UNKNOWN"}, {"rhost": "a.example"}, {"first_factor": ""}],
+    ids=str,
+)
 async def test_there_is_none_without_a_first_factor_and_an_address(
-    tmp_path: Path, missing: str
+    tmp_path: Path, fields: dict[str, str]
 ) -> None:
     async with together(tmp_path, services=leased()) as parts:
-        await approved(parts, **{missing: ""})
-        assert await is_asked(parts, **{missing: ""})
+        await approved(parts, **fields)
+        assert await is_asked(parts, **fields)
         assert len(parts.agent.host.leases) == 0
 
 
@@ -147,6 +152,24 @@ async def test_it_ends_with_a_report(tmp_path: Path) -> None:
             await parts.phone.sign_on(await caller.passcode(), Verdict.REPORT)
             assert await caller.result() is Result.DENIED
         await parts.ended("reported", 2)
+        assert await is_asked(parts)
+
+
+async def one_failure_before_the_end(parts: Together) -> None:
+    db = parts.agent.host.accounts.store.db
+    db.execute("UPDATE device SET failures = ?", (DISABLING_FAILURE - 1,))
+
+
+async def test_it_ends_when_wrong_codes_disable_a_device(tmp_path: Path) -> None:
+    async with together(tmp_path, services=leased()) as parts:
+        await approved(parts)
+        await one_failure_before_the_end(parts)
+        async with parts.agent.call(**(HERE | {"rhost": "192.0.2.66"})) as caller:
+            code = response(parts.phone.record, await caller.passcode())
+            wrong = f"{(int(code) + 1) % 10**8:08}"
+            await caller.send(RecordType.ANSWER, wrong.encode())
+            assert await caller.result() is Result.DENIED
+        await parts.log.event("device disabled")
         assert await is_asked(parts)
 
 

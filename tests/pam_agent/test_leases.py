@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pam_agent.leases import MAX_LEASES, LeaseKey, Leases
+from pam_agent.leases import MAX_LEASES, LeaseKey, Leases, is_address
 
-KEY = LeaseKey(0, "ada", "ada", "sshd", "192.0.2.1")
+KEY = LeaseKey(0, "ada", "ada", "sshd", "192.0.2.1", "publickey")
 LASTS = 60.0
 
 
@@ -19,6 +19,7 @@ def other(**changes: object) -> LeaseKey:
         "account": "ada",
         "service": "sshd",
         "remote": "192.0.2.1",
+        "first_factor": "publickey",
         "typed": b"",
     }
     return LeaseKey(**(fields | changes))  # type: ignore[arg-type]
@@ -64,6 +65,7 @@ def test_to_be_granted_again_does() -> None:
         {"account": "root"},
         {"service": "sudo"},
         {"remote": "192.0.2.2"},
+        {"first_factor": "password"},
         {"typed": b"\x02" * 32},
     ],
 )
@@ -141,3 +143,21 @@ def test_it_is_an_obvious_list(steps: list[tuple[str, str, int]]) -> None:
         for each in "abc":
             holds = each in granted and now < granted[each] + LASTS
             assert found.covers(other(account=each), LASTS, now) is holds
+
+
+@pytest.mark.parametrize(
+    ("remote", "known"),
+    [
+        ("192.0.2.1", True),
+        ("2001:db8::1", True),
+        ("fe80::1%eth0", True),
+        ("::ffff:192.0.2.1", True),
+        ("", False),
+        ("UNKNOWN", False),
+        ("[local]", False),
+        ("client.example", False),
+        (" 192.0.2.1", False),
+    ],
+)
+def test_what_says_where_somebody_comes_from(remote: str, known: bool) -> None:
+    assert is_address(remote) is known

@@ -5,13 +5,19 @@ A test that fails says the run's seed; BARTIZAN_SEED=... plays it again, alone o
 are not drawn by it, and threads and other processes have a time of their own.
 
 Whatever starts the tests in the background may ignore Ctrl-C, and a process inherits that.
+
+No test waits for ever: one on Trio fails after LIMIT, with its tasks' traces; whatever else hangs,
+pytest's faulthandler ends (pyproject.toml).
 """
 
+import functools
+import inspect
 import os
 import random
 import secrets
 import signal
 from collections.abc import Generator
+from typing import Any, Final
 
 import pytest
 import trio
@@ -24,6 +30,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
+LIMIT: Final = float(os.environ.get("BARTIZAN_LIMIT", "240"))
+"""Seconds for one test on Trio: several times what the longest takes on two cores."""
 SEED = int(os.environ.get("BARTIZAN_SEED") or secrets.randbits(32))
 
 
@@ -37,6 +45,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     random.seed(f"{SEED} {item.nodeid}")
     # By this Trio shuffles whatever tasks are ready, where pytest-trio has found hypothesis.
     trio._core._run._r.seed(f"{SEED} {item.nodeid}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(item.obj):
+            continue
+        if not {"autojump_clock", "mock_clock"} & set(item.fixturenames):  # there no time passes
+            item.obj = _limited(item.obj)
+
+
+def _limited(test: Any) -> Any:
+    @functools.wraps(test)
+    async def limited(**fixtures: Any) -> None:
+        with trio.fail_after(LIMIT):
+            await test(**fixtures)
+
+    return limited
 
 
 @pytest.hookimpl(wrapper=True)

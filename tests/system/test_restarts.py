@@ -1,6 +1,6 @@
 """Restarts, kills and hangs of the relay's unit under a real systemd, with a crowd at it.
 
-BARTIZAN_KILLS says how often it is killed: 30 takes some minutes.
+BARTIZAN_KILLS says how often it is killed: 30 takes some minutes, and a greater BARTIZAN_LIMIT.
 """
 
 import json

@@ -38,7 +38,8 @@ class Deadlines(Generic[T]):
         number = self._bucket(when)
         bucket = self._buckets.get(number)
         if bucket is not None:
-            bucket.pop(thing, None)
+            if thing in bucket:
+                del bucket[thing]
             if not bucket:
                 self._buckets[number] = None
 

@@ -225,8 +225,10 @@ class Door:
 
     def _remove(self, validator: Validator) -> None:
         """It is in no pool, and nobody finds it by its tag any more."""
-        self._incomplete.pop(validator, None)
-        self._held.pop(validator, None)
+        if validator in self._incomplete:
+            del self._incomplete[validator]
+        elif validator in self._held:
+            del self._held[validator]
         if validator.state is ValidatorState.UNMATCHED:
             waiting = self._unmatched[validator.tag]
             del waiting[validator]

@@ -44,7 +44,7 @@ class Overview:
             incomplete=now.incomplete,
             links=now.links,
             setting_up=now.setting_up,
-            requests_ended=dict(relay.tally.requests),
+            requests_ended={word: n for word, n in relay.tally.requests.items() if n},
             validators_ended={word: count for word, count in ended.validators.items() if count},
             links_ended={word: count for word, count in ended.links.items() if count},
             no_descriptor=ended.no_descriptor,

@@ -41,7 +41,7 @@ _CLOSE_REASON: Final[Mapping[RequestOutcome, CloseReason]] = {
 }
 """What the agent is told. Outcomes that are not here are the agent's own, or it is gone."""
 
-_AGENTS_OUTCOME: Final[Mapping[CloseReason, RequestOutcome]] = {
+_AGENTS_OUTCOME: Final[dict[CloseReason, RequestOutcome]] = {
     CloseReason.DONE: RequestOutcome.DONE,
     CloseReason.WITHDRAWN: RequestOutcome.WITHDRAWN,
 }

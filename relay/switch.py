@@ -6,6 +6,7 @@ into the broker, and `out` and `fate` of its ends say what to do. Sockets are cl
 and never while a batch is handled, so a descriptor's number means one connection within a batch.
 """
 
+import os
 import select
 import socket
 import struct
@@ -48,7 +49,10 @@ _packed: Final = socket.inet_pton
 _STREAM: Final = int(socket.SOCK_STREAM)
 _UNIX: Final = int(socket.AF_UNIX)
 _IPV4: Final = int(socket.AF_INET)
-_NOW: Final = int(socket.MSG_DONTWAIT)
+_receive: Final = os.read
+_send: Final = os.write
+_close: Final = os.close
+_set_blocking: Final = os.set_blocking
 _READABLE: Final = select.EPOLLIN
 _WRITABLE: Final = select.EPOLLOUT
 _LEFT: Final = select.EPOLLRDHUP
@@ -62,7 +66,7 @@ class Listener:
     none: there a key decides). `proxies`, if any, are all who may connect. `address` is where the
     configuration has it."""
 
-    __slots__ = ("_family", "address", "proxies", "socket", "trusted")
+    __slots__ = ("_take", "address", "family", "proxies", "socket", "trusted")
 
     def __init__(
         self,
@@ -75,27 +79,31 @@ class Listener:
         self.socket: Final = sock
         self.trusted: Final = trusted
         self.proxies: Final = proxies
-        self._family: Final = int(sock.family)
+        self.family: Final = int(sock.family)
+        self._take: Final = sock._accept  # type: ignore[attr-defined]
 
-    def accept(self) -> tuple[SocketType, Any]:
-        """As the socket's own method, which makes three enumerations' members for each connection
-        and a socket with a timeout. Whoever uses this one says each time that it does not wait."""
-        accepted: tuple[int, Any] = self.socket._accept()  # type: ignore[attr-defined]
-        return SocketType(self._family, _STREAM, 0, accepted[0]), accepted[1]
+    def accept(self) -> tuple[int, Any]:
+        """A connection's descriptor, which blocks, and who has come. The public method makes an
+        object of it, which costs as much as some system calls, and bytes do not need."""
+        accepted: tuple[int, Any] = self._take()
+        return accepted
 
 
 class _Wire:
     """A socket, its end in the broker, and what epoll was told about it: 0 if nothing yet.
 
-    `shared` if others may have it open: then it does not leave an epoll set by being closed. `full`
-    if it took no more, until epoll says otherwise."""
+    It is a bare descriptor that does not block: bytes go by read(2) and write(2). `shared` if
+    others may have it open: then it does not leave an epoll set by being closed. `full` if it took
+    no more, until epoll says otherwise."""
 
-    __slots__ = ("descriptor", "end", "events", "full", "shared", "socket")
+    __slots__ = ("descriptor", "end", "events", "family", "full", "shared")
 
-    def __init__(self, sock: SocketType, end: Link | Validator, *, shared: bool = False) -> None:
+    def __init__(
+        self, descriptor: int, family: int, end: Link | Validator, *, shared: bool = False
+    ) -> None:
         self.shared: Final = shared
-        self.socket: Final = sock
-        self.descriptor: Final = sock.fileno()
+        self.family: Final = family
+        self.descriptor: Final = descriptor
         self.end: Final = end
         self.events = 0
         self.full = False
@@ -191,14 +199,15 @@ class Switch:
 
     def adopt(self, sock: socket.socket, end: Link | Validator) -> None:
         """A connection that another process had, whose end the broker has restored."""
-        plain = SocketType(sock.family, _STREAM, 0, sock.detach())
-        wire = _Wire(plain, end, shared=True)
+        sock.setblocking(False)
+        family = int(sock.family)
+        wire = _Wire(sock.detach(), family, end, shared=True)
         self._wires[wire.descriptor] = wire
         self._broker.touch(end)
 
     def release(self, now: float) -> dict[Link | Validator, int]:
-        """Handle nothing more: the ends, and the descriptors of their sockets, which stay open
-        until this is no longer used."""
+        """Handle nothing more: the ends, and the descriptors of their sockets, which stay open for
+        as long as this process lasts."""
         self._settle(now)
         for fd in self._listeners:
             self._epoll.unregister(fd)
@@ -249,7 +258,7 @@ class Switch:
             if len(self._wires) > self._most:
                 return  # some have ended, and are about to be closed
             try:
-                sock, address = listener.accept()
+                descriptor, address = listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -257,19 +266,20 @@ class Switch:
                     self._starve(now)
                     return
                 continue  # the peer is gone again, or its network is: accept(2), Error handling
+            family = listener.family
             end: Link | Validator | None
             if listener.trusted is None:
-                peer = _peer(sock.family, address)
+                peer = _peer(family, address)
                 end = self._broker.validator_opened(peer, now, listener.proxies)
             else:
-                uid = _peer_uid(sock)
-                who = _peer(sock.family, address) if uid is None else uid
+                who = _peer_uid(descriptor) if family == _UNIX else _peer(family, address)
                 end = self._broker.link_opened(who, listener.trusted, now, listener.proxies)
             if end is None:
-                _reset(sock)
+                _reset(descriptor, family)
                 continue
-            wire = _Wire(sock, end)
-            self._wires[wire.descriptor] = wire
+            _set_blocking(descriptor, False)
+            wire = _Wire(descriptor, family, end)
+            self._wires[descriptor] = wire
             self._broker.touch(end)
             if end.fate is Fate.OPEN:
                 self._read(wire, now)  # who connects mostly sends at once
@@ -301,7 +311,7 @@ class Switch:
         end = wire.end
         is_link = isinstance(end, Link)
         try:
-            data = wire.socket.recv(LINK_READ if is_link else VALIDATOR_READ, _NOW)
+            data = _receive(wire.descriptor, LINK_READ if is_link else VALIDATOR_READ)
         except BlockingIOError:
             return
         except OSError:
@@ -326,7 +336,7 @@ class Switch:
         out = end.out
         if out and not wire.full and end.fate is not Fate.RESET:
             try:
-                out.sent(wire.socket.send(out.joined(), _NOW))
+                out.sent(_send(wire.descriptor, out.joined()))
                 wire.full = bool(out)
             except OSError:
                 wire.full = True  # or it is gone: that comes as an event of its own
@@ -353,10 +363,10 @@ class Switch:
         del self._wires[wire.descriptor]
         if wire.shared and wire.events:
             self._epoll.unregister(wire.descriptor)
-        if wire.end.fate is Fate.RESET and wire.socket.family != _UNIX:
-            _reset(wire.socket)
+        if wire.end.fate is Fate.RESET and wire.family != _UNIX:
+            _reset(wire.descriptor, wire.family)
         else:
-            wire.socket.close()
+            _close(wire.descriptor)
 
     def _close(self) -> None:
         for listener in self._listeners.values():
@@ -372,16 +382,17 @@ def _peer(family: int, address: tuple[Any, ...]) -> Peer:
     return Peer(_packed(family, host.partition("%")[0]), address[1])
 
 
-def _reset(sock: SocketType) -> None:
+def _reset(descriptor: int, family: int) -> None:
     """A plain close would show FIN or RST depending on unread input."""
+    sock = SocketType(family, _STREAM, 0, descriptor)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOTHING)
     sock.close()
 
 
-def _peer_uid(sock: SocketType) -> int | None:
-    """The uid at the other end of a Unix socket, None on TCP."""
-    if sock.family != _UNIX:
-        return None
+def _peer_uid(descriptor: int) -> int:
+    """The uid at the other end of a Unix socket."""
+    sock = SocketType(_UNIX, _STREAM, 0, descriptor)
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+    sock.detach()
     uid: int = _PEER_CREDENTIALS.unpack(credentials)[1]
     return uid

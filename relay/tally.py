@@ -5,10 +5,11 @@ says when it may have been reached. Strangers' ends that floods have not told of
 `relay.standing` adds them.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.records import LinkEnded, NoDescriptor, Record, Repeated, RequestEnded, ValidatorEnded
 
 MAX_REMEMBERED: Final = 10_000
@@ -22,9 +23,10 @@ class Tally:
     __slots__ = ("_ended", "links", "no_descriptor", "requests", "validators")
 
     def __init__(self) -> None:
-        self.requests: Final[Counter[str]] = Counter()
-        self.validators: Final[Counter[str]] = Counter()
-        self.links: Final[Counter[str]] = Counter()
+        # Ordinary dictionaries: a Counter's own would be a call of Python's for each number.
+        self.requests: Final[dict[str, int]] = {x.value: 0 for x in RequestOutcome}
+        self.validators: Final[dict[str, int]] = {x.value: 0 for x in ValidatorOutcome}
+        self.links: Final[dict[str, int]] = {x.value: 0 for x in LinkOutcome}
         self.no_descriptor = 0
         """How often a connection found no descriptor."""
         self._ended: Final[deque[RequestEnded]] = deque(maxlen=MAX_REMEMBERED)
@@ -61,7 +63,7 @@ class Tally:
     @property
     def forgotten(self) -> int:
         """Ended requests that were remembered and no longer are."""
-        return self.requests.total() - len(self._ended)
+        return sum(self.requests.values()) - len(self._ended)
 
     def find(self, sign_on_id: str) -> list[RequestEnded]:
         """All that are remembered of it, in order: an agent may queue a sign-on again."""

@@ -48,6 +48,7 @@ kill $!
 exit $code
 """
 """What is typed on a terminal that is not sudo's. bash knows cat's id."""
+_ON_STANDARD_OUTPUT: Final = f"sudo -i sh -c {shlex.quote(SESSION)} 2>/dev/null"
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,9 @@ def sudo_without_terminal(site: DocumentedSite) -> list[Program]:
         Program(
             "sudo, no password",
             "sudo-i",
-            site.host.command_of_ada(*NO_TERMINAL, "sudo", "-i", "sh", "-c", SESSION),
+            site.host.command_of_ada(*NO_TERMINAL, "sh", "-c", _ON_STANDARD_OUTPUT),
             REQUEST,
             _AS_ROOT,
-            _SUDO_REFUSED,
+            "\n",
         ),
     ]

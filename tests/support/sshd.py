@@ -25,9 +25,13 @@ class Sshd:
     identity: Path
     known_hosts: Path
 
-    def client(self, *words: str, methods: str = "keyboard-interactive") -> list[str]:
-        """An ssh client of ada's that does `words` in the session, with one attempt per method."""
+    def client(
+        self, *words: str, methods: str = "keyboard-interactive", address: str = "127.0.0.1"
+    ) -> list[str]:
+        """An ssh client of ada's that does `words` in the session, with one attempt per method;
+        `address` is its own."""
         options = {
+            "BindAddress": address,
             "UserKnownHostsFile": str(self.known_hosts),
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",

@@ -1,7 +1,5 @@
 """Real sshd, driven by the real ssh client on a terminal."""
 
-import re
-import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,26 +7,21 @@ import pytest
 
 from tests.support.documented_site import (
     AFTER_A_KEY,
+    INTERACTIVE,
     METHODS,
+    SESSION,
     SETTINGS,
     documented_site,
     reads,
     types_password,
 )
-from tests.support.patience import until
 from tests.support.site import Site
 from tests.support.sshd import Sshd, sshd
 from tests.support.terminal import ENTER, terminal
 
-SESSION = "echo in a session as $(id -un)"
 IN_SESSION = "in a session as ada"
 DENIED = 255
 """ssh's own exit code."""
-
-INTERACTIVE = (
-    "AuthenticationMethods keyboard-interactive\nKbdInteractiveAuthentication yes\n"
-    "PasswordAuthentication no\n"
-)
 
 
 @pytest.fixture
@@ -67,9 +60,8 @@ async def test_enter_alone_opens_nothing_and_the_approval_then_does(
 
 
 async def test_an_approval_comes_after_the_public_key(site: Site) -> None:
-    both = INTERACTIVE.replace("keyboard-interactive\n", "publickey,keyboard-interactive\n", 1)
-    async with sshd(site.host, site.folder, both) as server:
-        client = server.client(SESSION, methods="publickey,keyboard-interactive")
+    async with sshd(site.host, site.folder, AFTER_A_KEY) as server:
+        client = server.client(SESSION, methods=METHODS)
         async with terminal(client) as screen:
             context = await site.approve(await site.passcode(screen))
             await screen.type(ENTER)
@@ -120,7 +112,6 @@ async def test_the_method_password_gets_no_approval_and_gives_no_password_away(s
     assert password not in str(site.parts.agent.log)
 
 
-PERMISSION_DENIED = "ada@127.0.0.1: Permission denied (keyboard-interactive)."
 WITH_QR = SETTINGS.replace("[services.sshd]\n", "[services.sshd]\nqr = true\n")
 QR_LINE = "[\u2580\u2584\u2588 \xa0]{29}"
 
@@ -176,35 +167,3 @@ async def test_the_password_comes_first(folder: Path) -> None:
             await reads(screen, f"{asks}\n{IN_SESSION}\n")
         assert "First factor     password\n" in context
         await site.ended("approved")
-
-
-async def test_without_a_terminal_an_empty_answer_is_no_yes(folder: Path) -> None:
-    """ssh then answers so by itself, and shows nobody the question, unless there is a program
-    that does."""
-    seen, askpass = folder / "seen", folder / "askpass"
-    askpass.write_text(f'#!/bin/sh\necho "$1" >{seen}.new\nmv {seen}.new {seen}\n')
-    askpass.chmod(0o755)
-    shows = {"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"}
-    async with (
-        documented_site(folder, "") as site,
-        sshd(site.host, site.folder, AFTER_A_KEY) as server,
-    ):
-        client = server.client(SESSION, methods=METHODS)
-        piped = f"{shlex.join(client)} </dev/null 2>&1 | cat"
-        command = ["setsid", "--wait", "bash", "-o", "pipefail", "-c", piped]
-        for wanted in (False, True):
-            async with terminal(command, env=shows) as screen:
-                await until(seen.exists)
-                shown = re.search(r"passcode (\d{4} \d{4})", seen.read_text())
-                assert shown is not None
-                seen.unlink()
-                await (site.approve if wanted else site.deny)(shown[1])
-                assert await screen.ends() == (0 if wanted else DENIED)
-            assert (IN_SESSION in screen.screen) is wanted
-        await site.all_ended({"sshd": ["denied", "approved"]})
-
-        await site.no_relay()
-        async with terminal(command) as screen:
-            unavailable = "Bartizan: no relay can be reached, try again later (2yeqb4a4nhmoy)"
-            await reads(screen, f"{unavailable}\n\n{PERMISSION_DENIED}\n")
-            assert await screen.ends() == DENIED

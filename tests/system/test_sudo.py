@@ -3,8 +3,7 @@
 import signal
 from pathlib import Path
 
-from tests.support.debian_stacks import PASSWORD
-from tests.support.documented_site import documented_site, reads
+from tests.support.documented_site import NO_TERMINAL, documented_site, reads
 from tests.support.site import OTHER_LINES, Site
 from tests.support.terminal import CTRL_C, terminal
 
@@ -60,59 +59,30 @@ async def test_a_login_shell_is_a_service_of_its_own(site: Site) -> None:
     assert f"Note             in {Path.cwd()}: sudo -i id -un\n" in context
 
 
-REQUEST = """\
-Bartizan sign-on 2yeqb4a4nhmoy at bastion.example
-On your device: host bastion.example, passcode 1649 0920 (60 s)
-"""
 NOBODY_TO_ASK = "sudo: a password is required\n"
-NO_TERMINAL = """\
+NO_WAY_TO_ASK = """\
 sudo: a terminal is required to read the password; either use the -S option to read from standard \
 input or configure an askpass helper
 """
-DENIED = "Bartizan: denied on the device (2yeqb4a4nhmoy)\nsudo: 1 incorrect password attempt\n"
 
 
-def detached(command: str) -> tuple[str, ...]:
-    """It has no terminal of its own, but what it writes still goes to one: else sudo keeps what
-    is to be shown in a buffer until it ends."""
-    return ("setsid", "--wait", "sh", "-c", command)
+WRONG_PASSWORD = "[sudo] password for ada: sudo: 1 incorrect password attempt\n"
 
 
-async def test_nobody_to_ask_and_no_terminal(folder: Path) -> None:
-    """By the stacks of its page. Where sudo asks nobody for a password, no device is asked."""
-    from_standard_input = f"echo '{PASSWORD}' | sudo -S id -un"
+async def test_where_sudo_asks_nobody_for_a_password_no_device_is_asked(folder: Path) -> None:
+    """By the stacks of its page; tests/system/test_user_screens has sudo -S with the right one."""
     async with documented_site(folder) as site:
-        ada = site.host.command_of_ada
-        for command, said in (
-            ("sudo -n id -un", NOBODY_TO_ASK),
-            ("sudo -n id -un </dev/null", NOBODY_TO_ASK),
-            ("sudo id -un </dev/null", NO_TERMINAL + NOBODY_TO_ASK),
-            (
-                "echo wrong | sudo -S id -un",
-                "[sudo] password for ada: sudo: 1 incorrect password attempt\n",
-            ),
-        ):
-            async with terminal(ada(*detached(command))) as screen:
+
+        async def refuses(command: str, said: str) -> None:
+            detached = site.host.command_of_ada(*NO_TERMINAL, "sh", "-c", command)
+            async with terminal(detached) as screen:
                 await reads(screen, said)
                 assert await screen.ends() == REFUSED
+
+        await refuses("sudo -n id -un", NOBODY_TO_ASK)
+        await refuses("sudo -n id -un </dev/null", NOBODY_TO_ASK)
+        await refuses("sudo id -un </dev/null", NO_WAY_TO_ASK + NOBODY_TO_ASK)
+        await refuses("echo wrong | sudo -S id -un", WRONG_PASSWORD)
+        site.stack("sudo", 1)  # the device is the only factor
+        await refuses("sudo -n id -un", NOBODY_TO_ASK)
         await site.all_ended({})
-
-        before = "[sudo] password for ada: " + REQUEST
-        async with terminal(ada(*detached(from_standard_input))) as screen:
-            await site.approve((await reads(screen, before))["passcode"])
-            await reads(screen, before + "root\n")
-            assert await screen.ends() == 0
-        async with terminal(ada("sh", "-c", from_standard_input)) as screen:  # on a terminal
-            await site.deny((await reads(screen, before))["passcode"])
-            await reads(screen, before + DENIED)
-            assert await screen.ends() == REFUSED
-
-        site.stack("sudo", 1)  # the device is the only factor; the passcode is on standard output
-        async with terminal(ada(*detached("sudo id -un </dev/null 2>/dev/null"))) as screen:
-            await site.approve((await reads(screen, REQUEST))["passcode"])
-            await reads(screen, REQUEST + "root\n")
-            assert await screen.ends() == 0
-        async with terminal(ada(*detached("sudo -n id -un"))) as screen:
-            await reads(screen, NOBODY_TO_ASK)
-            assert await screen.ends() == REFUSED
-        await site.all_ended({"sudo": ["approved", "denied", "approved"]})

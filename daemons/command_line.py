@@ -1,17 +1,19 @@
 """edge. What the command lines of all daemons share: how they fail, what they are told, what they
 show."""
 
+import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
 import click
+import msgspec
 from msgspec import Struct
 
 from daemons.admin_client import RefusedError, UnreachableError
-from daemons.lines import SHORT_ID, encode_line
+from daemons.lines import SHORT_ID
 
 EXIT_NOT_DONE: Final = 1
 EXIT_UNREACHABLE: Final = 4
@@ -54,11 +56,17 @@ json_option: Final = click.option(
 )
 
 
+def as_json_text(message: Struct | Sequence[Struct]) -> str:
+    """For programs, and for a terminal that it may be printed on: ASCII, whatever is in it."""
+    text = json.dumps(msgspec.to_builtins(message), separators=(",", ":"))
+    return text.replace("\x7f", "\\u007f")
+
+
 def show(replies: Iterable[Struct], rows: Iterable[str], *, as_json: bool) -> None:
     """The replies of a daemon as they are, or the rows that tell people of them."""
     if as_json:
         for reply in replies:
-            click.echo(encode_line(reply), nl=False)
+            click.echo(as_json_text(reply))
         return
     for row in rows:
         click.echo(row)

@@ -12,8 +12,7 @@ from typing import Final
 import click
 import msgspec
 
-from daemons.command_line import json_option
-from daemons.lines import encode_line
+from daemons.command_line import as_json_text, json_option
 from pam_agent.admin_client import ask
 from pam_agent.administration_wire import AuditLine, ShowAudit
 from pam_agent.command_line import config_option, errors
@@ -62,7 +61,7 @@ def audit(since: int, as_json: bool, as_csv: bool, path: Path | None) -> None:
             _write_csv(lines)
             return
         for line in lines:
-            click.echo(encode_line(line) if as_json else row(line), nl=not as_json)
+            click.echo(as_json_text(line) if as_json else row(line))
 
 
 def _write_csv(lines: Iterator[AuditLine]) -> None:
@@ -73,10 +72,11 @@ def _write_csv(lines: Iterator[AuditLine]) -> None:
 
 
 def _cell(value: object) -> object:
-    """Texts of strangers: no spreadsheet is to take one for a formula."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return "" if value is None else value
+    """Texts of strangers: a formula for no spreadsheet, and an order for no terminal."""
+    if not isinstance(value, str):
+        return "" if value is None else value
+    text = clean(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def row(line: AuditLine) -> str:

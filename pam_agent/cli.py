@@ -12,13 +12,17 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 import trio
 
 from daemons import logs, systemd
 from daemons.admin_client import UnreachableError
-from daemons.command_line import EXIT_NOT_DONE, json_option, show, sign_on_id_argument
-from daemons.lines import encode_line
+from daemons.command_line import (
+    EXIT_NOT_DONE,
+    as_json_text,
+    json_option,
+    show,
+    sign_on_id_argument,
+)
 from daemons.unix_listener import ListenError
 from pam_agent import service, store_keys
 from pam_agent.accounts import Accounts
@@ -121,7 +125,7 @@ def enroll(user: str, no_qr: bool, as_json: bool, path: Path | None) -> None:
         enrolled = False
         for event in ask(config.admin_socket, Enroll(user), patience=None):
             if as_json:
-                click.echo(encode_line(event), nl=False)
+                click.echo(as_json_text(event))
             elif isinstance(event, Offered | Compare | Enrolled):
                 show_event(event, user, with_qr=not no_qr)
             if isinstance(event, Failed):
@@ -141,7 +145,7 @@ def accounts(as_json: bool, path: Path | None) -> None:
         devices = _devices(config)
         others = list(ask(config.admin_socket, ListAdministration()))
     if as_json:
-        click.echo(msgspec.json.encode([*devices, *others]))
+        click.echo(as_json_text([*devices, *others]))
         return
     for row in (*device_table(devices), *administration_rows(others)):
         click.echo(row)

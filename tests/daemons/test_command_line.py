@@ -1,3 +1,5 @@
+import json
+
 import click
 import pytest
 from click.testing import CliRunner, Result
@@ -39,6 +41,14 @@ def test_what_is_no_id_is_refused(text: str) -> None:
 def test_programs_get_the_replies_themselves() -> None:
     expected = '{"type":"trouble","at":1.0,"level":"error","what":"down"}\n'
     assert run("abcdefghijk27", "--json").output == expected
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "\x7f", "\u202e", "\u2028", "\x85", "ä"])
+def test_a_terminal_that_it_is_printed_on_obeys_nobody(text: str) -> None:
+    printed = command_line.as_json_text(Trouble(1.0, "error", text))
+    assert printed.isascii()
+    assert printed.isprintable()
+    assert json.loads(printed)["what"] == text
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,8 @@ async def test_the_audit_log_is_exported(tmp_path: Path) -> None:
         ("@SUM(A1)", "'@SUM(A1)"),
         ("+1", "'+1"),
         ("a=b", "a=b"),
+        ("a\x9b2J\u202eb", "a2Jb"),
+        ("\x1b=1", "'=1"),
         (-1, -1),
         (None, ""),
     ],

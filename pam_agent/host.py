@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pam_agent.accounts import Accounts
 from pam_agent.buckets import Buckets
 from pam_agent.code_store import Codes
+from pam_agent.lease_uses import LeaseUses
 from pam_agent.leases import Leases
 from pam_agent.pending import Pending
 from pam_agent.policy import MOST_REQUESTERS, REQUEST_BURST, REQUEST_SECONDS, Timers
@@ -35,6 +36,7 @@ class Host:
     wall_clock: Callable[[], float]
     codes: Codes
     leases: Leases
+    lease_uses: LeaseUses = field(default_factory=LeaseUses)
     waiting: Waiting = field(default_factory=Waiting)
     requests: Buckets[str] = field(
         default_factory=lambda: Buckets(REQUEST_BURST, REQUEST_SECONDS, MOST_REQUESTERS)

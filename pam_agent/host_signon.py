@@ -12,6 +12,8 @@ from pam_agent.call_report import report, story_of
 from pam_agent.dialogue import Dialogue
 from pam_agent.entry import decided_at_once
 from pam_agent.host import Host
+from pam_agent.lease_audit import entry
+from pam_agent.lease_uses import LeaseUse
 from pam_agent.local_socket import Caller, Module, ModuleGoneError
 from pam_agent.local_wire import Start
 from pam_agent.outcomes import LETS_IN, OF_DEVICES, SignOnEnd, result_of, told_late
@@ -127,14 +129,18 @@ class HostSignOn:
         await trio.sleep(max(0.0, answered + WRONG_AFTER - now))
 
     async def _audit(self, end: SignOnEnd) -> None:
-        """What no device's decision has written, before anybody is let in. A lease follows from a
-        sign-on that is in there, and mail programs use it every minute. Raises StoreError."""
-        if end in OF_DEVICES or end is SignOnEnd.LEASE:
+        """What no device's decision has written, before anybody is let in. Raises StoreError."""
+        call, host = self._call, self._host
+        if end in OF_DEVICES:
             return
-        call = self._call
-        await self._host.accounts.audit(
+        if end is SignOnEnd.LEASE:
+            use = LeaseUse(call.account, call.start.service, call.start.rhost)
+            if times := host.lease_uses.count(use, host.clock()):
+                await host.accounts.audit(entry(host, use, times))
+            return
+        await host.accounts.audit(
             AuditEntry(
-                int(self._host.wall_clock()),
+                int(host.wall_clock()),
                 AuditKind.SIGN_ON,
                 call.account,
                 end.value,

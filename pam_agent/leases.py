@@ -6,6 +6,7 @@ goes on while the host sleeps.
 
 import hmac
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -92,6 +93,12 @@ class Leases:
         for key in ended:
             del self._granted[key]
         return len(ended)
+
+    def holding(self, seconds: Mapping[str, float], now: float) -> int:
+        """How many hold, where those of a service last `seconds`; the others are gone."""
+        for key in list(self._granted):
+            self.covers(key, seconds.get(key.service, 0.0), now)
+        return len(self._granted)
 
     def __len__(self) -> int:
         return len(self._granted)

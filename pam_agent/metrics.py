@@ -54,6 +54,7 @@ class Metrics:
     def _sign_ons(self) -> list[Family]:
         host = self._agent.host
         sign_ons = host.sign_ons
+        lasting = {name: policy.lease for name, policy in host.services.items()}
         ended, enrolled = sign_ons.ended[Kind.SIGN_ON], sign_ons.ended[Kind.ENROLMENT]
         return [
             counter(
@@ -70,6 +71,11 @@ class Metrics:
                 f"{_PREFIX}_sign_ons",
                 "Sign-ons under way, by stage.",
                 [({"stage": stage.value}, sign_ons.at(stage)) for stage in Stage],
+            ),
+            gauge(
+                f"{_PREFIX}_leases",
+                "Leases that hold: who comes with one is let in without a device.",
+                [({}, host.leases.holding(lasting, host.clock()))],
             ),
             gauge(f"{_PREFIX}_callers", "Connections of the PAM module.", [({}, len(host.calls))]),
             sign_ons.queued.family(

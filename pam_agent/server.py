@@ -17,6 +17,7 @@ from pam_agent import local_socket
 from pam_agent.accounts import Accounts
 from pam_agent.admin import Admin
 from pam_agent.agent import Agent
+from pam_agent.lease_audit import write_lease_uses
 from pam_agent.metrics import Metrics
 from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
@@ -60,6 +61,7 @@ async def serve(
             overview = Overview(agent, troubles or Troubles(), dropped)
             admin = Admin(accounts, config.host, agent.enrol, agent.revoked, overview.answer, clock)
             nursery.start_soon(admin.watch.run)
+            nursery.start_soon(write_lease_uses, agent.host)
             await nursery.start(admin.serve, config.admin_socket, given.get(config.admin_socket))
             # One more than may wait, so that the one too many is told so.
             nursery.start_soon(serve_connections, listener, agent.serve_one, MAX_SIGN_ONS + 1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sqlite3
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pam_agent import host_signon
+from pam_agent import host_signon, lease_audit
+from pam_agent.administration import Administration
+from pam_agent.lease_uses import ENTRY_SECONDS
 from pam_agent.local_wire import RecordType, Result
 from pam_agent.pending import MAX_JOINED
 from pam_agent.policy import DISABLING_FAILURE
@@ -94,6 +97,62 @@ async def test_who_has_signed_on_is_not_asked_again_from_there(tmp_path: Path) -
         assert await is_asked(parts, first_factor="password")
         assert await is_asked(parts, service="sudo")
         assert await is_asked(parts, user="mallory")
+
+
+async def test_who_is_let_in_by_one_is_in_the_audit_log_in_a_bounded_way(tmp_path: Path) -> None:
+    clock = LaterClock()
+    async with together(tmp_path, services=leased(lease=86400.0), clock=clock) as parts:
+
+        async def entries() -> list[tuple[str, ...]]:
+            found = await Administration(parts.agent.host.accounts.store).audit(0, 0)
+            told = [each for _, each in found if each.outcome == "lease"]
+            return [(each.account, each.service, each.remote, each.detail) for each in told]
+
+        await approved(parts)
+        assert await entries() == []
+        for _ in range(3):
+            assert not await is_asked(parts)
+        one = ("alice", "sshd", "192.0.2.1", "")
+        assert await entries() == [one]
+        clock.slept = ENTRY_SECONDS
+        assert not await is_asked(parts)
+        three = ("alice", "sshd", "192.0.2.1", "3 times since the entry before")
+        assert await entries() == [one, three]
+        assert not await is_asked(parts)
+        await parts.agent.stop()
+    store = sqlite3.connect(tmp_path / "state" / "agent.db")
+    (details,) = store.execute("SELECT group_concat(detail, ';') FROM audit WHERE outcome='lease'")
+    store.close()
+    assert details[0].split(";")[1:] == [three[3], ""], "what was left when it stopped"
+
+
+async def test_what_is_due_is_written_though_nobody_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_audit, "LOOK", 0.05)
+    clock = LaterClock()
+    async with together(tmp_path, services=leased(lease=86400.0), clock=clock) as parts:
+        db = parts.agent.host.accounts.store.db
+
+        def details() -> list[str]:
+            return [row[0] for row in db.execute("SELECT detail FROM audit WHERE outcome='lease'")]
+
+        await approved(parts)
+        for _ in range(3):
+            assert not await is_asked(parts)
+        clock.slept = ENTRY_SECONDS
+        await until(lambda: len(details()) == 2)
+        assert details() == ["", "2 times since the entry before"]
+
+
+async def test_a_lease_that_cannot_be_written_down_lets_nobody_in(tmp_path: Path) -> None:
+    async with together(tmp_path, services=leased()) as parts:
+        await approved(parts)
+        parts.agent.host.accounts.store.db.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'full'); END"
+        )
+        async with parts.agent.call(**HERE) as caller:
+            assert await caller.result() is Result.FAILED
 
 
 async def test_without_a_lease_everybody_is_asked_each_time(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_it_is_for_nobody_else(changes: dict[str, object]) -> None:
     assert not found.covers(other(**changes), LASTS, 100)
 
 
+def test_how_many_hold_by_how_long_each_service_has_them() -> None:
+    found = leases()
+    for service in ("sshd", "sudo", "other"):
+        found.grant(other(service=service), found.moment(), 100)
+    assert found.holding({"sshd": 60, "sudo": 30}, 120) == 2
+    assert found.holding({"sshd": 60, "sudo": 30}, 130) == 1
+    assert found.holding({"sshd": 60}, 200) == len(found) == 0
+
+
 def test_all_of_an_account_end() -> None:
     found = leases()
     for key in (KEY, other(service="sudo"), other(user="root", account="root")):

@@ -24,6 +24,11 @@ state_dir = {folder}/run
 log_path = {folder}/log
 auth_verbose = yes
 auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 ssl = no
 disable_plaintext_auth = no
 mail_location = maildir:{folder}/mail/%u
@@ -50,7 +55,7 @@ service imap-login {{
 
 @dataclass(frozen=True)
 class Dovecot:
-    """`log` is the server's own."""
+    """`log` is the server's own. Another process writes it: wait for what it is to say."""
 
     port: int
     _log: Path
@@ -63,6 +68,19 @@ class Dovecot:
         """Whether IMAP's LOGIN does, and the mailbox is there then."""
         return await trio.to_thread.run_sync(self._login, user, password, source)
 
+    @asynccontextmanager
+    async def waiting_client(self, source: str) -> AsyncIterator[None]:
+        """Is asked for name and password, and gives none."""
+        async with await trio.open_tcp_stream(LOCAL, self.port, local_address=source) as stream:
+            said = b""
+            with trio.fail_after(PATIENCE):
+                while b"\r\n" not in said:
+                    said += await stream.receive_some()
+                await stream.send_all(b"a AUTHENTICATE PLAIN\r\n")
+                while not said.endswith(b"+ \r\n"):
+                    said += await stream.receive_some()
+            yield
+
     def _login(self, user: str, password: str, source: str) -> bool:
         client = _From(source, self.port)
         refused = ""
@@ -72,7 +90,7 @@ class Dovecot:
         except imaplib.IMAP4.error as error:
             refused = str(error)
         finally:
-            client.logout()
+            client.shutdown()
         assert "AUTHENTICATIONFAILED" in refused or not refused, refused
         return not refused
 

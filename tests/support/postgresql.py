@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import trio
 
@@ -18,6 +18,7 @@ from tests.support.programs import free_port
 
 OWNER: Final = "postgres"
 LOCAL: Final = "127.0.0.1"
+READY: Final = "ready to accept connections"
 
 
 def programs() -> Path:
@@ -28,7 +29,7 @@ def programs() -> Path:
 
 @dataclass(frozen=True)
 class PostgreSQL:
-    """`log` is the server's own."""
+    """`log` is the server's own: it says there why it refuses before it tells the client."""
 
     port: int
     folder: Path
@@ -62,6 +63,20 @@ class PostgreSQL:
         assert (code, said) == (0, user) or "authentication failed" in said, said
         return code == 0
 
+    @asynccontextmanager
+    async def client(self, user: str, source: str = LOCAL) -> AsyncIterator["Client"]:
+        """Without psql. It has said who it is, and hangs up at the end."""
+        body = struct.pack("!I", 196608) + b"user\0" + user.encode() + b"\0database\0postgres\0\0"
+        async with await trio.open_tcp_stream(LOCAL, self.port, local_address=source) as stream:
+            await stream.send_all(struct.pack("!I", len(body) + 4) + body)
+            yield Client(stream)
+
+    async def lets_in_from(self, source: str, user: str, password: str) -> bool:
+        """The same for a client with that address."""
+        async with self.client(user, source) as client:
+            await client.is_asked()
+            return await client.answer(password)
+
 
 class Client:
     """The wire of PostgreSQL, for who takes time between its messages."""
@@ -69,22 +84,15 @@ class Client:
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
 
-    @classmethod
-    async def connect(cls, port: int, user: str, source: str = LOCAL) -> Self:
-        """Up to the server's question for a password."""
-        stream = await trio.open_tcp_stream(LOCAL, port, local_address=source)
-        body = struct.pack("!I", 196608) + b"user\0" + user.encode() + b"\0database\0postgres\0\0"
-        await stream.send_all(struct.pack("!I", len(body) + 4) + body)
-        client = cls(stream)
-        assert await client._message() == (b"R", struct.pack("!I", 3)), "no question for a password"
-        return client
+    async def is_asked(self) -> None:
+        """For a password: the server's first message."""
+        assert await self._message() == (b"R", struct.pack("!I", 3)), "no question for a password"
 
     async def answer(self, password: str) -> bool:
         """Whether it lets in."""
         body = password.encode() + b"\0"
         await self._stream.send_all(b"p" + struct.pack("!I", len(body) + 4) + body)
         kind, payload = await self._message()
-        await self._stream.aclose()
         assert kind in (b"R", b"E"), kind
         return (kind, payload) == (b"R", struct.pack("!I", 0))
 
@@ -93,7 +101,6 @@ class Client:
         with trio.fail_after(PATIENCE):
             async for _ in self._stream:
                 pass
-        await self._stream.aclose()
 
     async def _message(self) -> tuple[bytes, bytes]:
         with trio.fail_after(PATIENCE):
@@ -145,7 +152,7 @@ async def postgresql(host: SystemHost, folder: Path, hba: str) -> AsyncIterator[
         process = await trio.lowlevel.open_process(server, stderr=file, stdout=file, cwd=own)
     try:
         running = PostgreSQL(port, own, log)
-        await until(lambda: "ready to accept connections" in running.log or process.poll())
+        await until(lambda: READY in running.log or process.poll() is not None)
         assert process.poll() is None, running.log
         yield running
     finally:

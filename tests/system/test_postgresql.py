@@ -1,11 +1,10 @@
-"""Real PostgreSQL and psql: what docs/services/postgresql.md says, with a real device."""
+"""Real PostgreSQL and psql: what docs/services/postgresql.md says, with a real device.
 
-import base64
-import hashlib
-import hmac
+psql can show nothing before a sign-on is decided. So nothing can be approved there, nor denied, and
+there is no response to type: a ticket or an app's code is right or not, and once only.
+"""
+
 import re
-import struct
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,47 +13,48 @@ import pytest
 import trio
 
 from tests.support.debian_stacks import stack
+from tests.support.moved_clocks import Clocks, moved_clocks
 from tests.support.namespace import USER, system_host
 from tests.support.patience import until
-from tests.support.postgresql import OWNER, Client, PostgreSQL, postgresql, programs
-from tests.support.programs import BIN, HOST, installation
-from tests.support.site import OTHER_LINES, Site
+from tests.support.postgresql import OWNER, PostgreSQL, postgresql, programs
+from tests.support.programs import installation
+from tests.support.silent_site import ELSEWHERE, SilentSite, app_shows, mistyped
+from tests.support.site import OTHER_LINES
 from tests.support.terminal import ENTER, terminal
 
-SETTINGS = f"""
+LEASE = 3600
+CALLERS = f"""
 [callers]
 {OWNER} = ["postgresql", "postgresql-directory", "postgresql-pool"]
-[services.postgresql]
-validation = 10
+"""
+SETTINGS = f"""{CALLERS}
 [services.postgresql-directory]
 display = "silent"
 secret = "tail"
 [services.postgresql-pool]
 display = "silent"
 methods = ["ticket", "totp"]
-lease = 300
+lease = {LEASE}
+[services.postgresql]
+validation = 10
 """
 HBA = """
 host all batch        127.0.0.1/32 scram-sha-256
 host all +directory   127.0.0.1/32 pam pamservice=postgresql-directory
 host all +pool        127.0.0.0/8  pam pamservice=postgresql-pool
-host all all          127.0.0.1/32 pam pamservice=postgresql
+host all all          127.0.0.0/8  pam pamservice=postgresql
 """
 PASSWORD = "correct, horse"
 CHECK = '#!/bin/sh\nread -r typed\n[ "$typed" = "' + PASSWORD + '" ]\n'
 """Stands for a directory: PostgreSQL's user may not look into /etc/shadow."""
+ASKS = f"Password for user {USER}: "
 
 
 @dataclass(frozen=True)
 class Database:
-    site: Site
+    site: SilentSite
     server: PostgreSQL
-
-    async def ticket(self, service: str = "postgresql") -> str:
-        """What the user reads on the device."""
-        done = await self.site.parts.device.run("ticket", f"{service}@{HOST}")
-        assert done.returncode == 0, done.stderr
-        return done.stdout.decode().strip()
+    clocks: Clocks
 
     async def role(self, statement: str) -> None:
         code, said = await self.server.psql(statement, OWNER, "", host=str(self.server.folder))
@@ -69,133 +69,162 @@ async def database(folder: Path) -> AsyncIterator[Database]:
     check = folder / "check"
     check.write_text(CHECK)
     check.chmod(0o755)
-    async with (
-        postgresql(host, folder, HBA) as server,
-        installation(host, folder, settings=SETTINGS) as parts,
-    ):
-        for service in ("postgresql", "postgresql-pool", "postgresql-directory"):
-            auth = stack("postgresql", service, parts.auth_line)
-            auth = auth.replace("pam_ldap.so", f"pam_exec.so expose_authtok quiet {check} #")
-            host.service(service, auth + OTHER_LINES)
-        found = Database(Site(host, parts, folder), server)
-        await found.role(f"CREATE ROLE {USER} LOGIN")
-        yield found
+    with moved_clocks(folder / "clocks") as clocks:
+        async with (
+            postgresql(host, folder, HBA) as server,
+            installation(host, folder, settings=SETTINGS, agent_prefix=clocks.prefix) as parts,
+        ):
+            for service in ("postgresql", "postgresql-pool", "postgresql-directory"):
+                auth = stack("postgresql", service, parts.auth_line)
+                auth = auth.replace("pam_ldap.so", f"pam_exec.so expose_authtok quiet {check} #")
+                host.service(service, auth + OTHER_LINES)
+            found = Database(SilentSite(host, parts, folder), server, clocks)
+            await found.role(f"CREATE ROLE {USER} LOGIN")
+            yield found
 
 
 async def test_a_ticket_is_the_password(database: Database) -> None:
     site, server = database.site, database.server
-    late = await Client.connect(server.port, USER)
-    asked = trio.current_time()
-
-    ticket = await database.ticket()
+    ticket = await site.ticket("postgresql")
     assert await server.lets_in(USER, ticket)
-    entry = await site.ended("ticket")
+    entry = await site.next_ended("ticket")
     assert (entry["user"], entry["service"], entry["remote"]) == (USER, "postgresql", "127.0.0.1")
     assert not await server.lets_in(USER, ticket)
-    await site.ended("replayed", 2)
+    await site.next_ended("replayed")
     assert f'PAM authentication failed for user "{USER}"' in server.log
     assert "pam pamservice=postgresql" in server.log, "which line of pg_hba.conf it was"
 
-    other = await database.ticket("dovecot")
+    other, fresh = await site.ticket("dovecot"), await site.ticket("postgresql")
     assert not await server.lets_in(USER, other)
-    await site.ended("wrong-code", 3)
-    fresh = await database.ticket()
-    assert not await server.lets_in(USER, fresh[:-1] + ("0" if fresh[-1] != "0" else "1"))
-    await site.ended("wrong-code", 4)
-    empty = await Client.connect(server.port, USER)
-    assert not await empty.answer("")
+    await site.next_ended("wrong-code")
+    assert not await server.lets_in(USER, mistyped(fresh))
+    await site.next_ended("wrong-code")
+    # PostgreSQL takes no empty password: it hangs up on the client, and so on us.
+    assert not await server.lets_in_from("127.0.0.1", USER, "")
+    await site.next_ended("cancelled")
+    assert "empty password returned by client" in server.log
+    assert all(word not in site.agent_log + server.log for word in (ticket, other, fresh))
 
-    # psql without a stored password comes twice: it hangs up at the question, asks, and comes
-    # again. That costs no ticket.
-    before = len(ended(site))
-    assert "cancelled" not in ended(site)
+
+async def test_psql_comes_twice_and_one_ticket_is_enough(database: Database) -> None:
+    """Without a stored password it hangs up at the question, asks its user, and comes again."""
+    site, server = database.site, database.server
     async with terminal(server.command("SELECT current_user", USER)) as screen:
-        await screen.shows("Password for user ada:")
-        await screen.type((await database.ticket()) + ENTER)
-        await screen.shows(rf"(?m)^{USER}\r?$")
+        await screen.shows(rf"\A{ASKS}\Z")
+        await site.next_ended("conversation-failed")
+        await screen.type(await site.ticket("postgresql") + ENTER)
+        await screen.shows(rf"\n{USER}\r?\n")
         assert await screen.ends() == 0
-    await until(lambda: {"cancelled", "ticket"} <= set(ended(site)[before:]))
+    await site.next_ended("ticket")
 
-    # Somebody who takes longer than the ticket's time to type has to begin anew.
-    await trio.sleep_until(asked + 11)
-    assert not await late.answer(await database.ticket())
-    await until(lambda: "expired" in ended(site))
-    assert all(word not in site_log(site) for word in (ticket, other, fresh))
+    async with terminal(server.command("SELECT current_user", USER)) as screen:
+        await screen.shows(rf"\A{ASKS}\Z")
+        await site.next_ended("conversation-failed")
+        await screen.type(ENTER)
+        assert await screen.ends() == 2
+        assert "no password supplied" in screen.screen
+    await site.next_ended("conversation-failed")
+
+
+async def test_nothing_can_be_approved_or_denied_whatever_is_configured(
+    database: Database,
+) -> None:
+    """PostgreSQL drops text and fails at a prompt, so that no user gets to know a passcode. Each
+    such mistake lets nobody in, and uses up no ticket; nor does who is slow."""
+    site, server = database.site, database.server
+    ticket = await site.ticket("postgresql")
+    async with server.client(USER, ELSEWHERE) as slow:
+        await slow.is_asked()
+        table = CALLERS + "[services.postgresql]\nvalidation = 10\n"
+        await site.configure(table + 'display = "prompt"\n')
+        assert not await server.lets_in(USER, ticket)
+        await site.next_ended("conversation-failed")
+        logged = re.search(r"unsupported PAM conversation .*\n.*passcode (\d{4} \d{4})", server.log)
+        assert logged is not None, server.log
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.finds_nothing, logged[1])
+            await site.configure(table + 'display = "refuse"\n')
+            assert not await server.lets_in(USER, ticket)
+            await site.next_ended("not-shown")
+            await site.configure(table + 'display = "info"\n')
+            assert not await server.lets_in(USER, ticket)
+            await site.next_ended("expired")
+        await site.next_ended("expired", source=ELSEWHERE)
+        assert not await slow.answer(ticket)
+    await site.configure(SETTINGS)
+    assert await server.lets_in(USER, ticket)
+    await site.next_ended("ticket")
 
 
 async def test_who_is_asked_is_said_in_pg_hba(database: Database) -> None:
     site, server = database.site, database.server
     await database.role("CREATE ROLE batch LOGIN PASSWORD 'machines have one'")
     assert await server.lets_in("batch", "machines have one")
-    assert ended(site) == []
+    assert not await server.lets_in("batch", await site.ticket("postgresql"))
 
-    await database.role(f"CREATE ROLE directory; GRANT directory TO {USER}")
-    ticket = await database.ticket("postgresql-directory")
+    # A group's member by way of another group, too; but not a superuser who is in none.
+    await database.role(f"CREATE ROLE directory; CREATE ROLE staff; GRANT staff TO {USER}")
+    await database.role("GRANT directory TO staff")
+    ticket = await site.ticket("postgresql-directory")
     assert not await server.lets_in(USER, PASSWORD)
-    await site.ended("wrong-code")
+    await site.next_ended("wrong-code")
     assert await server.lets_in(USER, f"{PASSWORD},{ticket}")
-    assert not await server.lets_in(USER, f"{PASSWORD},{ticket}")
-    ticket = await database.ticket("postgresql-directory")
+    await site.next_ended("ticket")
+    ticket = await site.ticket("postgresql-directory")
     assert not await server.lets_in(USER, f"wrong,{ticket}")
-    await until(lambda: ended(site) == ["wrong-code", "ticket", "replayed", "ticket"])
-    assert PASSWORD not in site_log(site) + server.log
+    await site.next_ended("ticket")
+    assert not await server.lets_in(USER, f"{PASSWORD},{ticket}"), "it is used up"
+    await site.next_ended("replayed")
+    assert PASSWORD not in site.agent_log + server.log
+    await database.role(f"REVOKE staff FROM {USER}; ALTER ROLE {USER} SUPERUSER")
+    assert await server.lets_in(USER, await site.ticket("postgresql"))
+    assert (await site.next_ended("ticket"))["service"] == "postgresql"
 
     # PostgreSQL's own limit is shorter than the agent's now.
     await database.role("ALTER SYSTEM SET authentication_timeout = '1s'")
     await database.role("SELECT pg_reload_conf()")
-    await until(lambda: "received SIGHUP" in server.log)
-    idle = await Client.connect(server.port, USER)
-    await idle.is_cut_off()
-    await until(lambda: "cancelled" in ended(site))
+    await until(lambda: 'parameter "authentication_timeout" changed to "1s"' in server.log)
+    async with server.client(USER) as idle:
+        await idle.is_cut_off()
+    assert "asked" in (await site.next_ended("cancelled"))["steps"]
+    assert "canceling authentication due to timeout" in server.log
 
 
 async def test_a_pool_has_a_lease_and_a_user_without_device_an_app(database: Database) -> None:
     site, server = database.site, database.server
     await database.role(f"CREATE ROLE pool; GRANT pool TO {USER}")
-    ticket = await database.ticket("postgresql-pool")
+    ticket = await site.ticket("postgresql-pool")
     many = [False] * 8
 
     async def one(number: int) -> None:
-        many[number] = await (await Client.connect(server.port, USER)).answer(ticket)
+        many[number] = await server.lets_in_from("127.0.0.1", USER, ticket)
 
     async with trio.open_nursery() as nursery:
         for number in range(len(many)):
             nursery.start_soon(one, number)
-    assert all(many), ended(site)
-    assert await server.lets_in(USER, ticket)
-    await site.parts.agent.logged("sign-on ended", len(many) + 1)
-    words = ended(site)
-    assert words.count("ticket") >= 1
-    assert set(words) <= {"ticket", "lease"}
-    elsewhere = await Client.connect(server.port, USER, source="127.0.0.2")
-    assert not await elsewhere.answer(ticket)
-    assert not await server.lets_in(USER, await database.ticket("postgresql"))
+    assert all(many)
+    await site.next_ended("ticket", *["lease"] * 7)
+    assert not await server.lets_in_from(ELSEWHERE, USER, ticket)
+    await site.next_ended("replayed", source=ELSEWHERE)
+    assert not await server.lets_in(USER, await site.ticket("postgresql"))
+    await site.next_ended("wrong-code")
 
     await database.role("CREATE ROLE grace LOGIN IN ROLE pool")
-    command = (str(BIN / "bartizan-agent"), "totp", "grace", "--no-qr")
-    file = ("--config", str(database.site.folder / "agent.toml"))
-    async with terminal(site.host.command(*command, *file)) as screen:
-        secret = await screen.shows(r"(?m)^  ([A-Z2-7 ]+)\r?$")
-        await screen.ends()
-    code = app_shows(secret[1])
-    wrong = f"{(int(code) + 1) % 10**6:06}"
+    code, wrong = app_shows(await site.app("grace"))
     assert not await server.lets_in("grace", wrong)
+    await site.next_ended("wrong-code")
     assert await server.lets_in("grace", code)
-    await until(lambda: "totp" in ended(site))
+    await site.next_ended("totp")
+    assert not await server.lets_in_from(ELSEWHERE, "grace", code)
+    await site.next_ended("replayed", source=ELSEWHERE)
 
-
-def ended(site: Site) -> list[str]:
-    """Every word so far, in order."""
-    return [x["outcome"] for x in site.parts.agent.log if x["event"] == "sign-on ended"]
-
-
-def site_log(site: Site) -> str:
-    return str(site.parts.agent.log)
-
-
-def app_shows(secret: str) -> str:
-    """What an authenticator app makes of what was typed into it, by RFC 6238 alone."""
-    key = base64.b32decode(re.sub(r"\s", "", secret))
-    digest = hmac.digest(key, struct.pack("!Q", int(time.time()) // 30), hashlib.sha1)
-    start = digest[-1] & 15
-    return f"{(struct.unpack_from('!I', digest, start)[0] & 0x7FFFFFFF) % 10**6:06}"
+    database.clocks.sleep(LEASE // 2)
+    assert await server.lets_in(USER, ticket)
+    await site.next_ended("lease")
+    database.clocks.sleep(LEASE // 2)
+    assert not await server.lets_in(USER, ticket)
+    await site.next_ended("replayed")
+    ticket = await site.ticket("postgresql-pool")
+    for outcome in ("ticket", "lease"):
+        assert await server.lets_in(USER, ticket)
+        await site.next_ended(outcome)

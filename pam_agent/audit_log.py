@@ -1,7 +1,8 @@
 """pure. The audit log's entries: who was let in or refused by a device, what administrators did.
 
 An entry is written in the transaction of what it tells of. What a stranger can cause without having
-been enrolled is in the service's log alone: nobody can push entries out by trying.
+been enrolled is in the service's log alone: nobody can push entries out by trying. While a
+break-glass is open each sign-on by it is an entry, so whoever has that account's first factor can.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """shell. Who has to sign on at a service, as the host's name service knows users and groups.
 
-It may be slow, away, or not know somebody: then the sign-on is required.
+It may be slow, away, or not know somebody, or whom the configuration names: then the sign-on is
+required.
 """
 
 import grp
@@ -33,18 +34,13 @@ async def is_required(policy: ServicePolicy, user: str) -> bool:
 
 
 def _is_named(user: str, users: frozenset[str], groups: frozenset[str]) -> bool:
-    """By uid and gid, since a directory may know one user by several names."""
+    """By uid and gid, since a directory may know one user by several names. A name in the
+    configuration that nobody has may be a misspelt one: it excepts nobody."""
     try:
         entry = pwd.getpwnam(user)
+        named = {pwd.getpwnam(each).pw_uid for each in users}
         wanted = {grp.getgrnam(group).gr_gid for group in groups}
         own = os.getgrouplist(entry.pw_name, entry.pw_gid)
     except (KeyError, ValueError, OSError):
         return True
-    return not wanted.isdisjoint(own) or any(_is_uid(entry.pw_uid, each) for each in users)
-
-
-def _is_uid(uid: int, name: str) -> bool:
-    try:
-        return pwd.getpwnam(name).pw_uid == uid
-    except (KeyError, ValueError):
-        return False
+    return entry.pw_uid in named or not wanted.isdisjoint(own)

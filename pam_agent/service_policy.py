@@ -112,7 +112,8 @@ class ServiceTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     groups: Annotated[list[Name] | None, Meta(examples=[["admins"]])] = None
     """Whose members have to sign on here, as the host's name service has it. While it does not
-    answer, everybody has to, and so has whom it does not know."""
+    answer, everybody has to, and so has whom it does not know; and while it does not know one of
+    these names, or of those in `users`, everybody has to, too: it may be misspelt."""
 
     first_factor: (
         Annotated[str, Meta(min_length=1, max_length=MAX_FIRST_FACTOR, examples=["password"])]

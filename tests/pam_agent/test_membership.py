@@ -23,7 +23,7 @@ def wanted(**keys: list[str]) -> ServicePolicy:
         ({"users": ["root"]}, "root", True),
         ({"users": ["root"]}, "nobody", False),
         ({"users": ["no such user", "root"]}, "root", True),
-        ({"users": ["no such user"]}, "nobody", False),
+        ({"users": ["no such user"]}, "nobody", True),
         ({"users": ["root"]}, "no such user", True),
         ({"groups": ["nogroup"]}, "nobody", True),
         ({"groups": ["nogroup"]}, "root", False),
@@ -32,7 +32,8 @@ def wanted(**keys: list[str]) -> ServicePolicy:
         ({"users": ["root"], "groups": ["nogroup"]}, "nobody", True),
         ({"users": ["root"], "groups": ["nogroup"]}, "daemon", False),
         ({"users": ["root"]}, "no\0body", True),
-        ({"users": ["ro\0ot"]}, "nobody", False),
+        ({"users": ["root", "no such user"]}, "nobody", True),
+        ({"users": ["ro\0ot"]}, "nobody", True),
         ({"users": ["root"]}, "\udcff", True),
     ],
 )

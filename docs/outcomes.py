@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from pam_agent.conversation import ENDINGS
+from pam_agent.event_explanations import EVENTS
 from pam_agent.explanations import ENROLMENTS, SIGN_ONS, Explanation
+from pam_agent.message_ids import JOURNAL_FORM
 from pam_agent.outcomes import result_of
 from relay.explanations import REQUESTS
 from relay.explanations import Explanation as RelayExplanation
@@ -45,6 +47,13 @@ tells of both, and the last one counts.
 """
 
 
+LOG: Final = """\
+## The agent's log
+
+These are all its lines. `journalctl MESSAGE_ID=...` finds those of a kind.
+"""
+
+
 def page() -> str:
     sign_ons = (
         row(end.value, explained, ENDINGS[end], result_of(end).name.lower().replace("_", " "))
@@ -64,6 +73,10 @@ def page() -> str:
             *table(("outcome", "what it means", "what to do", "the relay")),
             *enrolments,
             "",
+            LOG,
+            *table(("line", "what it means", "what to do", "MESSAGE_ID")),
+            *(event_row(event, *explained) for event, explained in EVENTS.items()),
+            "",
             AT_A_RELAY,
             *table(("outcome", "what it means", "what the agent says", "what to do")),
             *(request_row(outcome.value, explained) for outcome, explained in REQUESTS.items()),
@@ -82,6 +95,10 @@ def row(word: str, explained: Explanation, *between: str) -> str:
     relay = ", ".join(f"`{each}`" for each in sorted(set(explained.relay)))
     cells = (f"`{word}`", explained.meaning, *between, explained.advice, relay or "no request")
     return f"| {' | '.join(cell or '(nothing)' for cell in cells)} |"
+
+
+def event_row(event: str, meaning: str, advice: str) -> str:
+    return f"| `{event}` | {meaning} | {advice} | `{JOURNAL_FORM.message_ids[event]}` |"
 
 
 def request_row(word: str, explained: RelayExplanation) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from daemons import message_ids as common
 from pam_agent.enrolment_events import EnrolmentFailure
+from pam_agent.event_explanations import EVENTS
 from pam_agent.explanations import CANCELLED, ENROLLED, ENROLMENTS, SIGN_ONS, Explanation
+from pam_agent.message_ids import MESSAGE_IDS
 from pam_agent.outcomes import SignOnEnd
 from relay.outcomes import RequestOutcome
 
@@ -30,6 +33,15 @@ def test_an_explanation_is_one_line_with_the_relays_own_words(
         assert not text.endswith(".")
         assert "|" not in text, "it is a cell of a table"
     assert set(explained.relay) <= {each.value for each in RequestOutcome}
+
+
+def test_every_line_of_the_log_is_explained() -> None:
+    of_relays = {"descriptors still kept", "no descriptors kept"}
+    assert set(EVENTS) == {*MESSAGE_IDS, *common.MESSAGE_IDS} - of_relays
+    for text in (part for explained in EVENTS.values() for part in explained):
+        assert text.isprintable()
+        assert not text.endswith(".")
+        assert "|" not in text, "it is a cell of a table"
 
 
 def test_the_page_is_what_the_code_says() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "sign-on ended": (
         "one for each call of the PAM module; `outcome` is a word from above, `steps` the seconds"
-        " until each was taken; a warning where somebody reported it, a disabled device was used, or"
+        " to each; a warning where somebody reported it, a disabled device was used, or"
         " break-glass let somebody in",
         "see the outcome",
     ),

@@ -114,14 +114,17 @@ class Machine:
         assert process.stdout is not None
         said = b""
         try:
-            while said.count(b"\n") < count:
-                more = await process.stdout.receive_some()
-                if not more:
-                    raise AssertionError(
-                        f"{self.name}: {pattern!r} not {count} times in {unit}'s log:\n"
-                        + await self.journal(unit)
-                    )
-                said += more
+            with trio.move_on_after(PATIENCE):
+                while said.count(b"\n") < count:
+                    more = await process.stdout.receive_some()
+                    if not more:
+                        break
+                    said += more
+            if said.count(b"\n") < count:
+                raise AssertionError(
+                    f"{self.name}: {pattern!r} not {count} times in {unit}'s log:\n"
+                    + await self.journal(unit)
+                )
         finally:
             with trio.CancelScope(shield=True):
                 await process.stdout.aclose()  # which ends it

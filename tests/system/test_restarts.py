@@ -9,7 +9,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ RESTARTS = 20
 KILLS = int(os.environ.get("BARTIZAN_KILLS", "4"))
 ACKNOWLEDGED = 45.0
 """Seconds: an agent's acknowledgement window."""
+STARTS = 60.0
+"""Seconds for a program to be there again, on a busy machine."""
 STAGES = ("queueing", "waiting", "paired", "asked", "decided")
 
 
@@ -39,6 +41,12 @@ async def host(debs: tuple[Path, ...]) -> AsyncIterator[Machine]:
 async def show(host: Machine, name: str) -> str:
     said = await host.run("systemctl", "show", "--value", f"--property={name}", RELAY)
     return said.strip()
+
+
+async def comes_to(host: Machine, name: str, wanted: Callable[[str], bool]) -> None:
+    with trio.fail_after(STARTS):
+        while not wanted(await show(host, name)):  # noqa: ASYNC110
+            await trio.sleep(0.1)
 
 
 @dataclass
@@ -63,7 +71,8 @@ async def crowd(host: Machine) -> AsyncIterator[Playing]:
     assert process.stdout is not None
     playing = Playing()
     try:
-        assert (await process.stdout.receive_some()).startswith(b"playing")
+        with trio.fail_after(STARTS):
+            assert (await process.stdout.receive_some()).startswith(b"playing")
         await trio.sleep(3)  # until its sign-ons are spread over all stages
         yield playing
         await process.stdin.aclose()
@@ -93,11 +102,12 @@ async def test_twenty_restarts_while_200_sign_ons_are_in_every_stage(host: Machi
     assert all(figures["stages"][stage] >= 5 for stage in STAGES), figures
     lost = {k: figures[k] for k in ("false", "interrupted", "again", "links", "stuck")}
     assert set(lost.values()) == {0}, lost
+    await host.logged(RELAY, "relay taken over", RESTARTS)
     journal = await host.journal(RELAY)
     assert journal.count("relay taken over") == RESTARTS
     assert "warning" not in journal
-    await trio.sleep(0.5)
-    assert int(await show(host, "NFileDescriptorStore")) == 2, "the listeners, and nothing else"
+    # The listeners, and nothing else.
+    await comes_to(host, "NFileDescriptorStore", lambda count: count == "2")
 
 
 async def test_kills_interrupt_what_runs_and_nothing_else(host: Machine) -> None:
@@ -105,8 +115,8 @@ async def test_kills_interrupt_what_runs_and_nothing_else(host: Machine) -> None
         for _ in range(KILLS):
             pid = await show(host, "MainPID")
             await host.run("kill", "-KILL", pid)
-            while (await show(host, "MainPID")) in (pid, "0"):  # noqa: ASYNC110
-                await trio.sleep(0.2)
+            await comes_to(host, "MainPID", lambda now, pid=pid: now not in (pid, "0"))
+            await comes_to(host, "ActiveState", lambda state: state == "active")
             await trio.sleep(2 + 4 * random.random())
     figures = playing.figures
     assert figures["false"] == 0
@@ -121,7 +131,7 @@ async def test_a_relay_that_hangs_is_replaced(host: Machine) -> None:
     # As in the unit, but sooner.
     folder = "/run/systemd/system/bartizan-relay.service.d"
     await host.shell(
-        f"mkdir -p {folder}; printf '[Service]\\nWatchdogSec=2\\n' >{folder}/w.conf\n"
+        f"mkdir -p {folder}; printf '[Service]\\nWatchdogSec=5\\n' >{folder}/w.conf\n"
         f"systemctl daemon-reload; systemctl restart {RELAY}"
     )
     hanging = await show(host, "MainPID")

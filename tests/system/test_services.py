@@ -33,7 +33,7 @@ async def property_of(host: Machine, unit: str, name: str) -> str:
 
 async def test_both_are_up_and_linked_and_may_do_little(host: Machine) -> None:
     await host.logged(AGENT, "link up")
-    assert (await host.run("systemctl", "is-system-running")).strip() == "running"
+    assert (await host.run("systemctl", "is-system-running", "--wait")).strip() == "running"
     for unit, most in MOST_EXPOSED.items():
         report = await host.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
         [level] = re.findall(r"Overall exposure level for \S+ ([0-9.]+)", report)
@@ -92,7 +92,7 @@ async def test_an_agent_that_hangs_is_replaced(host: Machine) -> None:
     # As in the unit, but sooner.
     sooner = host.path("/run/systemd/system/bartizan-agent.service.d/sooner.conf")
     sooner.parent.mkdir(parents=True)
-    sooner.write_text("[Service]\nWatchdogSec=2\n")
+    sooner.write_text("[Service]\nWatchdogSec=5\n")
     await host.shell(f"systemctl daemon-reload; systemctl restart {AGENT}")
     await host.logged(AGENT, "link up", 2)
     hanging = await property_of(host, AGENT, "MainPID")

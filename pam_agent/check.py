@@ -1,21 +1,22 @@
 """edge. Reads what there is to check on this host, and puts all findings together."""
 
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pam_agent import check_host, check_limits, check_sshd, check_sudoers
+from pam_agent import check_host, check_limits, check_sshd, check_sshd_blocks, check_sudoers
 from pam_agent.check_finding import Finding, mistake, note, unchecked
+from pam_agent.host_files import HostFiles
 from pam_agent.methods import Method
 from pam_agent.service_policy import policy_of
 from pam_agent.settings import Config
+from pam_agent.sshd_asked import Sshd
+from pam_agent.sshd_config import NotAskedError
 from pam_agent.stack_findings import Asked, is_used, judge
 
 PAM_FOLDER: Final = Path("/etc/pam.d")
 VENDOR_FOLDERS: Final = (Path("/usr/lib/pam.d"), Path("/usr/etc/pam.d"))
-SSHD: Final = "/usr/sbin/sshd"
 TWINS: Final[Mapping[str, str]] = {"sudo": "sudo-i", "su": "su-l"}
 """PAM services of the same program, for a plain call and for a login shell."""
 COMMANDS: Final[Mapping[str, str]] = {
@@ -24,47 +25,43 @@ COMMANDS: Final[Mapping[str, str]] = {
     "su": "su",
     "su-l": "su -",
 }
-PATIENCE: Final = 10.0
-"""Seconds for `sshd -T`: it reads a file or two."""
-MAX_FILE: Final = 1 << 20
-"""Bytes of a configuration file that is read."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """The host whose files lie under `root`; of another root than / nothing that runs is asked."""
+    """The host whose files lie under `root`; of another root than / nothing that runs is asked.
+
+    `meant` are Match blocks of sshd, `Match ...` each, that let in otherwise on purpose.
+    """
 
     config: Config
     root: Path = Path("/")
+    meant: Collection[str] = ()
 
     @property
     def is_this(self) -> bool:
         return self.root == Path("/")
 
-    def under(self, path: Path) -> Path:
-        """Where a path of that host is found."""
-        return self.root / path.relative_to("/")
+    @property
+    def own(self) -> HostFiles:
+        """Its files."""
+        return HostFiles(self.root)
 
     def text(self, path: Path) -> str | None:
         """What is in a file, None when it cannot be read."""
-        try:
-            with self.under(path).open("rb") as file:
-                return file.read(MAX_FILE).decode(errors="replace")
-        except OSError:
-            return None
+        return self.own.text(path)
 
     def pam_file(self, name: str) -> str | None:
         """A service's file as libpam finds it."""
         if name.startswith("/"):
             return self.text(Path(name))
         folders = (PAM_FOLDER, *VENDOR_FOLDERS)
-        texts = (self.text(folder / name) for folder in folders if "\0" not in name)
+        texts = (self.text(folder / name) for folder in folders)
         return next((text for text in texts if text is not None), None)
 
     def files(self, folder: Path, pattern: str) -> list[Path]:
         """Files of that host, in order."""
-        base = self.under(folder)
-        return [folder / each.relative_to(base) for each in sorted(base.glob(pattern))]
+        return self.own.matching(f"{folder}/{pattern}")
 
 
 def findings(host: Host) -> Iterator[Finding]:
@@ -72,21 +69,11 @@ def findings(host: Host) -> Iterator[Finding]:
     used = [name for name in _services(host) if is_used(name, host.pam_file)]
     if not used:
         yield note("not-used", "", str(PAM_FOLDER), "no service has pam_bartizan.so.")
-    sshd = None
-    if check_sshd.SERVICE in used:
-        text, problem = _sshd_settings(host)
-        if problem is not None:
-            yield problem
-        sshd = None if text is None else check_sshd.parse(text)
     for name in used:
-        policy = policy_of(name, host.config.services, host.config.timers)
-        proved = name == check_sshd.SERVICE and sshd is not None and check_sshd.proves_before(sshd)
-        asked = Asked(name, policy, str(host.config.socket), proved)
-        yield from judge(asked, host.pam_file)
-    if sshd is not None:
-        policy = policy_of(check_sshd.SERVICE, host.config.services, host.config.timers)
-        yield from check_sshd.judge(sshd, policy)
-        yield from check_sshd.matches(_sshd_files(host))
+        if name == check_sshd.SERVICE:
+            yield from _sshd(host)
+        else:
+            yield from _stack(host, name)
     yield from _left_out(host, used)
     yield from _limits(host, used)
     for name in host.config.services:
@@ -127,33 +114,46 @@ def _services(host: Host) -> list[str]:
     return sorted(names)
 
 
-def _sshd_settings(host: Host) -> tuple[str | None, Finding | None]:
-    """What `sshd -T` says, or why it could not be asked."""
-    command = [SSHD, "-T"]
-    if not host.is_this:
-        command += ["-f", str(host.under(Path(check_sshd.WHERE)))]
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-        why = done.stderr.strip().splitlines()[-1:] or ["it says nothing"]
-        if done.returncode == 0:
-            return done.stdout, None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = [str(error)]
-    return None, unchecked(
-        "ssh-not-asked",
-        check_sshd.SERVICE,
-        " ".join(command),
-        f"sshd's settings could not be had: {why[0]}.",
-        "Run this as root, and `sshd -t` to see what sshd does not like.",
+def _stack(host: Host, name: str, *, proved_before: bool = False) -> Iterator[Finding]:
+    policy = policy_of(name, host.config.services, host.config.timers)
+    yield from judge(
+        Asked(name, policy, str(host.config.socket), proved_before=proved_before), host.pam_file
     )
 
 
-def _sshd_files(host: Host) -> dict[str, str]:
-    """sshd's own file and those that Debian's includes."""
-    paths = [Path(check_sshd.WHERE), *host.files(Path("/etc/ssh/sshd_config.d"), "*.conf")]
-    return {str(path): text for path in paths if (text := host.text(path)) is not None}
+def _sshd(host: Host) -> Iterator[Finding]:
+    """sshd's stack and its own configuration: what it has proved before decides on the stack."""
+    policy = policy_of(check_sshd.SERVICE, host.config.services, host.config.timers)
+    asked = Sshd.of(host.own)
+    for unread in () if asked.tree is None else asked.tree.unread:
+        yield _not_asked(unread, "this cannot be read, and so not all was looked at")
+    try:
+        settings = check_sshd.parse(asked.for_all())
+    except NotAskedError as error:
+        yield _not_asked(asked.command, f"sshd's settings could not be had: {error}")
+        yield from _stack(host, check_sshd.SERVICE)
+        return
+
+    def judged(of: Mapping[str, str]) -> Iterator[Finding]:
+        proved = check_sshd.proves_before(of)
+        yield from _stack(host, check_sshd.SERVICE, proved_before=proved)
+        yield from check_sshd.judge(of, policy)
+
+    known = list(judged(settings))
+    yield from known
+    if asked.tree is not None:
+        yield from check_sshd_blocks.judge(
+            asked.tree,
+            lambda question: check_sshd.parse(asked.where(question.on)),
+            judged,
+            known,
+            host.meant,
+        )
+
+
+def _not_asked(where: str, wrong: str) -> Finding:
+    instead = "Run this as root, and `sshd -t` to see what sshd does not like."
+    return unchecked("ssh-not-asked", check_sshd.SERVICE, where, f"{wrong}.", instead)
 
 
 def _limits(host: Host, used: list[str]) -> Iterator[Finding]:

@@ -25,14 +25,20 @@ EXIT_MISTAKES: Final = 1
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
     help="Check the files of the host that lie there; nothing that runs is asked but sshd -T.",
 )
+@click.option(
+    "--meant",
+    multiple=True,
+    metavar="'Match ...'",
+    help="A Match block of sshd's that lets in without the factor on purpose; again for others.",
+)
 @json_option
-def check_setup(path: Path | None, root: Path, as_json: bool) -> None:
+def check_setup(path: Path | None, root: Path, meant: tuple[str, ...], as_json: bool) -> None:
     """Look through PAM's stacks, sshd, sudo and what else a sign-on needs, and say what is wrong.
 
     Exit code 0: no mistake; 1: mistakes; 3: no mistake, but not all could be looked at.
     """
     with errors():
-        found = list(check.findings(check.Host(load(path), root)))
+        found = list(check.findings(check.Host(load(path), root, meant)))
         show(found, _rows(found), as_json=as_json)
     weights = {each.weight for each in found}
     if Weight.MISTAKE in weights:

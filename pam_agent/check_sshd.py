@@ -1,9 +1,9 @@
 """pure. The mistakes in sshd's configuration, read from what `sshd -T` says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pam_agent.check_finding import Finding, mistake, note
+from pam_agent.check_finding import Finding, mistake
 from pam_agent.service_policy import ServicePolicy
 
 SERVICE: Final = "sshd"
@@ -43,7 +43,7 @@ def method_lists(settings: Mapping[str, str]) -> list[tuple[str, ...]]:
     if said == ANY:
         enabled = [name for name, key in _ENABLED_BY.items() if settings.get(key) == "yes"]
         return [(name,) for name in enabled]
-    return [tuple(each.partition(":")[0] for each in one.split(",")) for one in said.split()]
+    return [tuple(each.removesuffix(":pam") for each in one.split(",")) for one in said.split()]
 
 
 def proves_before(settings: Mapping[str, str]) -> bool:
@@ -65,6 +65,13 @@ def judge(settings: Mapping[str, str], policy: ServicePolicy) -> Iterator[Findin
             "ssh-keyboard-interactive",
             "KbdInteractiveAuthentication is no: sshd has no other way to show a passcode.",
             "Write `KbdInteractiveAuthentication yes`.",
+        )
+    if settings.get("permitemptypasswords") == "yes":
+        yield _wrong(
+            "ssh-empty-passwords",
+            "PermitEmptyPasswords is yes: where PAM asks for a password first, an account that has"
+            " none has no first factor.",
+            "Write `PermitEmptyPasswords no`.",
         )
     yield from _of_methods(settings)
     yield from _of_limits(settings, policy)
@@ -110,21 +117,6 @@ def _of_limits(settings: Mapping[str, str], policy: ServicePolicy) -> Iterator[F
             " sshd turns people away by chance.",
             "Write `MaxStartups 50:30:200`.",
         )
-
-
-def matches(texts: Mapping[str, str]) -> Iterator[Finding]:
-    """A note for each Match block in sshd's files (by path): `sshd -T` leaves them out."""
-    for path, text in texts.items():
-        lines: Sequence[str] = text.splitlines()
-        for number, line in enumerate(lines, start=1):
-            if line.split()[:1] and line.split()[0].lower() == "match":
-                yield note(
-                    "ssh-match",
-                    SERVICE,
-                    f"{path}:{number}",
-                    "what this Match block says is not looked at: whom it lets in, and how, is"
-                    " yours to see.",
-                )
 
 
 def _wrong(word: str, wrong: str, instead: str) -> Finding:

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import stat
-import subprocess
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from pam_agent import check, check_host
+from pam_agent import check_host, sshd_asked
 from pam_agent.check import Host, findings
 from pam_agent.check_finding import Weight
 from pam_agent.cli import main
 from pam_agent.config import parse
 from tests.support.service_pages import COMMON_AUTH, Block, blocks
+from tests.support.sshd_apart import host_key, sshd_apart
 
 AGENT = "/etc/bartizan/agent.toml"
 SUDOERS = "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"
@@ -29,9 +29,7 @@ class Root:
 
     def __init__(self, folder: Path, pages: tuple[str, ...]) -> None:
         self.folder = folder
-        key = folder / "host_key"
-        made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
-        subprocess.run(made, check=True)
+        key = host_key(folder)
         self.write("/etc/pam.d/common-auth", COMMON_AUTH)
         self.write("/etc/pam.d/other", "auth required pam_deny.so\n")
         self.write("/etc/sudoers", SUDOERS)
@@ -73,15 +71,8 @@ class Root:
 
 @pytest.fixture
 def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The real one, with the folder that it has while it runs as a service."""
-    program = tmp_path / "sshd"
-    apart = "unshare --mount" if os.geteuid() == 0 else "unshare --map-root-user --mount"
-    program.write_text(
-        f"#!/bin/sh\nexec {apart} sh -c 'mount -t tmpfs none /run && mkdir /run/sshd &&"
-        ' exec /usr/sbin/sshd "$@"\' - "$@"\n'
-    )
-    program.chmod(0o755)
-    monkeypatch.setattr(check, "SSHD", str(program))
+    program = sshd_apart(tmp_path)
+    monkeypatch.setattr(sshd_asked, "SSHD", str(program))
     return program
 
 
@@ -120,6 +111,24 @@ def hurried_postgresql(root: Root) -> None:
     root.write(AGENT, '[callers]\npostgres = ["postgresql"]\n' + root.path(AGENT).read_text())
     root.change(AGENT, 'host = "web1"\n', "")
     root.write("/etc/postgresql/15/main/postgresql.conf", "authentication_timeout = 20s\n")
+
+
+def match(*lines: str) -> Callable[[Root], None]:
+    """A Match block at the end of sshd's configuration."""
+
+    def plant(root: Root) -> None:
+        text = root.path("/etc/ssh/sshd_config").read_text()
+        root.write("/etc/ssh/sshd_config", text + "\n".join((*lines, "")))
+
+    return plant
+
+
+def included_match(root: Root) -> None:
+    """As Debian includes files: relative to the host's own root, and its end is the block's."""
+    text = root.path("/etc/ssh/sshd_config").read_text()
+    root.write("/etc/ssh/sshd_config", f"Include /etc/ssh/sshd_config.d/*.conf\n{text}")
+    block = "\nMatch User git\n  AuthenticationMethods publickey\n"
+    root.write("/etc/ssh/sshd_config.d/git.conf", block)
 
 
 def unread_sudoers(root: Root) -> None:
@@ -181,6 +190,28 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
         lambda root: root.change("/etc/ssh/sshd_config", "UsePAM", "MaxStartups 2\nUsePAM"),
         ("ssh-max-startups", "sshd", "/etc/ssh/sshd_config"),
     ),
+    *(
+        (match(f"Match {criteria}", line), (word, "sshd", "/etc/ssh/sshd_config:5"))
+        for criteria in ("User git", "Group x,y*", "Address 10.0.0.0/8,!10.1.0.0/16")
+        for line, word in (
+            ("AuthenticationMethods publickey", "ssh-method-without"),
+            ("AuthenticationMethods password", "ssh-password"),
+            ("KbdInteractiveAuthentication no", "ssh-keyboard-interactive"),
+            ("PermitEmptyPasswords yes", "ssh-empty-passwords"),
+        )
+    ),
+    (
+        match("Match all", "PermitEmptyPasswords yes"),
+        ("ssh-empty-passwords", "sshd", "/etc/ssh/sshd_config"),
+    ),
+    (
+        match("Match LocalPort 22", "PermitEmptyPasswords yes"),
+        ("ssh-empty-passwords", "sshd", "/etc/ssh/sshd_config:5"),
+    ),
+    (
+        included_match,
+        ("ssh-method-without", "sshd", "/etc/ssh/sshd_config.d/git.conf:2"),
+    ),
     (
         lambda root: root.path("/etc/sudoers.d/bartizan").unlink(),
         ("sudo-timestamp", "sudo", "/etc/sudoers"),
@@ -234,6 +265,27 @@ def test_keyboard_interactive_off(root: Root) -> None:
         "ssh-method-without",
         "ssh-password",
     }
+
+
+def test_a_match_block_that_is_meant(root: Root) -> None:
+    match("Match User deploy", "AuthenticationMethods publickey")(root)
+    assert root.check().exit_code == 1
+    well = root.check("--meant", "match  user deploy")
+    assert (well.exit_code, well.stdout.splitlines()[-1]) == (0, "no mistakes found")
+    assert "note: sshd: ssh-method-without\n  at      /etc/ssh/sshd_config:5\n" in well.stdout
+    assert root.check("--meant", "Match User git").exit_code == 1
+
+
+def test_a_match_block_under_which_the_stack_no_longer_does(root: Root) -> None:
+    """Whom nobody asks passes behind a key; in this block there is none."""
+    (passing,) = [each for each in blocks("pam", "sshd") if each.mark == "not-required-goes-on"]
+    root.write("/etc/pam.d/sshd", passing.text)
+    root.write(AGENT, root.path(AGENT).read_text() + '[services.sshd]\ngroups = ["admins"]\n')
+    assert root.found() == []
+    match("Match Address 10.0.0.0/8", "AuthenticationMethods keyboard-interactive")(root)
+    assert root.found() == [
+        ("exceptions-without-anything", "sshd", "/etc/ssh/sshd_config:5"),
+    ]
 
 
 def test_exit_codes_and_what_people_and_programs_read(root: Root) -> None:

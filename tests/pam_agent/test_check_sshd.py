@@ -3,7 +3,7 @@
 import pytest
 
 from pam_agent.check_finding import Weight
-from pam_agent.check_sshd import judge, matches, method_lists, parse, proves_before
+from pam_agent.check_sshd import judge, method_lists, parse, proves_before
 from pam_agent.policy import Timers
 from pam_agent.service_policy import ServiceTable, policy
 
@@ -51,6 +51,12 @@ def words(**changed: str) -> list[str]:
             {"authenticationmethods": "any", "passwordauthentication": "yes"},
             ["ssh-method-without", "ssh-password"],
         ),
+        (
+            {"authenticationmethods": "publickey,keyboard-interactive:bsdauth"},
+            ["ssh-method-without"],
+        ),
+        ({"permitemptypasswords": "yes"}, ["ssh-empty-passwords"]),
+        ({"permitemptypasswords": "no"}, []),
         ({"logingracetime": "60"}, ["ssh-grace-time"]),
         ({"logingracetime": "109"}, ["ssh-grace-time"]),
         ({"logingracetime": "110"}, []),
@@ -103,12 +109,3 @@ def test_the_lists_of_methods() -> None:
 )
 def test_what_sshd_has_seen_before_it_asks(methods: str, proves: bool) -> None:
     assert proves_before(GOOD | {"authenticationmethods": methods}) is proves
-
-
-def test_a_match_block_is_noted() -> None:
-    texts = {
-        "/etc/ssh/a": "UsePAM yes\n",
-        "/etc/ssh/b": "\nPort 22\n  match User git\n# Match all\n",
-    }
-    found = list(matches(texts))
-    assert [(each.weight, each.where) for each in found] == [(Weight.NOTE, "/etc/ssh/b:3")]

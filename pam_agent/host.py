@@ -14,7 +14,7 @@ from pam_agent.records import AgentIdentity
 from pam_agent.relay_link import RelayLink
 from pam_agent.service_policy import ServicePolicy
 from pam_agent.sign_ons import SignOns
-from pam_agent.waiting import Calls, Waiting
+from pam_agent.waiting import Calls, Silent, Waiting
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,5 +43,6 @@ class Host:
     )
     """Of each account, at the relays."""
     pending: Pending = field(default_factory=Pending)
+    silent: Silent = field(default_factory=Silent)
     calls: Calls = field(default_factory=Calls)
     sign_ons: SignOns = field(default_factory=SignOns)

@@ -59,6 +59,8 @@ class HostSignOn:
         self._shown: Final = ShownSignOn(self._call, self._dialogue)
         self._end = SignOnEnd.STOPPED
         self._scope = trio.CancelScope()
+        self._silent = False
+        """Whether it has a place among those that show nothing."""
 
     async def run(self) -> None:
         """The result reaches the module before CONFIRM is waited for; one log line at the end."""
@@ -75,6 +77,8 @@ class HostSignOn:
             await self._finish()
         finally:
             self._shown.abandon()
+            if self._silent:
+                self._host.silent.leave()
             sign_ons.end(self.story(), self._host.clock())
             report(call, self._end, self._shown.session)
             # It knows us, too: without this, keys would stay in memory until cycles are collected.
@@ -108,6 +112,9 @@ class HostSignOn:
         if end is not None:
             return end
         if call.policy.display is Display.SILENT:
+            self._silent = self._host.silent.enter()
+            if not self._silent:
+                return SignOnEnd.TOO_MANY
             return await sign_on_silently(call, self._dialogue)
         return await self._shown.run(self._revoked)
 

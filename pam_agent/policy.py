@@ -16,6 +16,11 @@ MAX_SIGN_ONS_PER_ACCOUNT: Final = 64
 """Sign-ons waiting for one account: room for automation that opens many sessions at once, while
 one account under attack leaves the others 15 places of 16."""
 
+MAX_SILENT_SIGN_ONS: Final = 256
+"""Sign-ons at services that show nothing: a quarter of all, so that who tries passwords at a mail
+server does not keep anybody from the others. More than Dovecot (30) and PostgreSQL (100) open by
+themselves. Each wrong one stays for a second, so it is as many in a second, too."""
+
 REQUEST_BURST: Final = 128
 REQUEST_SECONDS: Final = 0.2
 """Requests to relays for one account: twice as many at once as may wait, and then one in so many

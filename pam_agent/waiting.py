@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT
+from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT, MAX_SILENT_SIGN_ONS
 
 MAX_CALLS_PER_UID: Final = 128
 """Connections of one user other than root: twice what one account may wait for. Anybody may
@@ -32,6 +32,27 @@ class Calls:
 
     def __len__(self) -> int:
         return sum(self._count.values())
+
+
+class Silent:
+    """Sign-ons that wait for no device: what was typed is judged, and they end."""
+
+    def __init__(self, most: int = MAX_SILENT_SIGN_ONS) -> None:
+        self._most: Final = most
+        self._count = 0
+
+    def enter(self) -> bool:
+        """Whether there is room for one more; if so, `leave` is owed for it."""
+        if self._count >= self._most:
+            return False
+        self._count += 1
+        return True
+
+    def leave(self) -> None:
+        self._count -= 1
+
+    def __len__(self) -> int:
+        return self._count
 
 
 class Place:

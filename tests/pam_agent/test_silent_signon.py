@@ -9,6 +9,7 @@ from pam_agent import host_signon
 from pam_agent.local_wire import RecordType, Result, SecretPart
 from pam_agent.methods import Method
 from pam_agent.service_policy import Display, Secret
+from pam_agent.waiting import Silent
 from protocol.signon_messages import Context
 from tests.support.caller import Caller
 from tests.support.services import service
@@ -112,6 +113,24 @@ async def test_an_account_may_be_given_a_totp_alone(tmp_path: Path) -> None:
         assert await typed(parts, totp(host.wall_clock(), -1)) is Result.DENIED
         await give_methods(host, {Method.TOTP})
         assert await typed(parts, totp(host.wall_clock())) is Result.APPROVED
+
+
+async def test_who_tries_passwords_keeps_nobody_from_other_services(tmp_path: Path) -> None:
+    """As long as one is wrong and not told, its place is taken; a service that shows has others."""
+    async with together(tmp_path) as parts:
+        host = parts.agent.host
+        object.__setattr__(host, "silent", Silent(1))
+        async with parts.agent.call(service="dovecot") as first:
+            await asked(first)
+            async with parts.agent.call(service="dovecot") as second:
+                assert await second.result() is Result.DENIED
+            await parts.ended("too-many")
+            await next_context(parts)
+            await first.send(RecordType.ANSWER, b"what?")
+            assert await first.result() is Result.DENIED
+        await parts.ended("wrong-code", 3)
+        code = ticket_of(parts.phone.record, "dovecot")
+        assert await typed(parts, code, name="dovecot") is Result.APPROVED
 
 
 async def test_no_password_in_time(tmp_path: Path) -> None:

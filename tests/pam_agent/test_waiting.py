@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT
-from pam_agent.waiting import MAX_CALLS_PER_UID, Calls, Place, Waiting
+from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT, MAX_SILENT_SIGN_ONS
+from pam_agent.waiting import MAX_CALLS_PER_UID, Calls, Place, Silent, Waiting
 
 
 def drawing(*passcodes: str) -> Callable[[], str]:
@@ -127,3 +127,12 @@ def test_root_is_not_counted_out() -> None:
     for _ in range(3):
         calls.leave(0)
     assert len(calls) == 0
+
+
+def test_silent_ones_leave_room_for_the_others() -> None:
+    silent = Silent()
+    assert all(silent.enter() for _ in range(MAX_SILENT_SIGN_ONS))
+    assert not silent.enter()
+    assert len(silent) == MAX_SILENT_SIGN_ONS <= MAX_SIGN_ONS / 4
+    silent.leave()
+    assert silent.enter()

@@ -52,6 +52,7 @@ class RunningAgent:
         links = self.host.links
         return {
             "places": len(self.host.waiting),
+            "silent": len(self.host.silent),
             "connections": len(self.host.calls),
             "handles": sum(link.requests for link in links),
             "requests": sum(len(link.protocol) for link in links),

@@ -165,7 +165,8 @@ SIGN_ONS: Final[Mapping[SignOnEnd, Explanation]] = {
         _NOT_THERE,
     ),
     SignOnEnd.TOO_MANY: Explanation(
-        "too many sign-ons wait, in all or for this account",
+        "too many sign-ons wait, in all, for this account or at services that show nothing; or many"
+        " of this account were begun just now and left",
         "if nobody did so on purpose: see which program repeats its attempts",
         _NOT_THERE,
     ),

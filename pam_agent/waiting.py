@@ -7,20 +7,28 @@ from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT, MAX_SILENT_
 
 MAX_CALLS_PER_UID: Final = 128
 """Connections of one user other than root: twice what one account may wait for. Anybody may
-connect, and without this bound one user could hold every place and keep root's logins out."""
+connect, and without this bound one user could keep all others out."""
+
+MAX_CALLS_OF_USERS: Final = MAX_SIGN_ONS * 3 // 4
+"""Connections of all users but root together: one user may have many uids (/etc/subuid). The rest
+is for root's programs, sshd, sudo and login."""
 
 
 class Calls:
     """The connections of callers, by uid."""
 
-    def __init__(self, most_per_uid: int = MAX_CALLS_PER_UID) -> None:
+    def __init__(
+        self, most_per_uid: int = MAX_CALLS_PER_UID, most_of_users: int = MAX_CALLS_OF_USERS
+    ) -> None:
         self._most: Final = most_per_uid
+        self._most_of_users: Final = most_of_users
         self._count: dict[int, int] = {}
 
     def enter(self, uid: int) -> bool:
         """Whether one more connection may be served; if so, `leave` is owed for it."""
         count = self._count.get(uid, 0)
-        if uid != 0 and count >= self._most:
+        of_users = len(self) - self._count.get(0, 0)
+        if uid != 0 and (count >= self._most or of_users >= self._most_of_users):
             return False
         self._count[uid] = count + 1
         return True

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pam_agent.policy import MAX_SIGN_ONS, MAX_SIGN_ONS_PER_ACCOUNT, MAX_SILENT_SIGN_ONS
-from pam_agent.waiting import MAX_CALLS_PER_UID, Calls, Place, Silent, Waiting
+from pam_agent.waiting import MAX_CALLS_OF_USERS, MAX_CALLS_PER_UID, Calls, Place, Silent, Waiting
 
 
 def drawing(*passcodes: str) -> Callable[[], str]:
@@ -118,6 +118,16 @@ def test_a_user_may_hold_only_so_many_connections(uid: int) -> None:
     assert calls.enter(uid + 1)
     calls.leave(uid)
     assert calls.enter(uid)
+
+
+def test_all_users_together_leave_places_to_root() -> None:
+    calls = Calls()
+    assert all(calls.enter(200_000 + number) for number in range(MAX_CALLS_OF_USERS))
+    assert not calls.enter(1000)
+    assert all(calls.enter(0) for _ in range(MAX_SIGN_ONS - MAX_CALLS_OF_USERS))
+    calls.leave(200_000)
+    assert calls.enter(1000)
+    assert MAX_SIGN_ONS - MAX_CALLS_OF_USERS >= MAX_SILENT_SIGN_ONS
 
 
 def test_root_is_not_counted_out() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import debian, packages
+from tests.support.moved_clocks import Clocks, moved_clocks
 from tests.support.namespace import system_host, why_not
-from tests.support.programs import VALIDATION, installation
+from tests.support.programs import installation
 from tests.support.site import OTHER_LINES, SUDOERS, Site
 
 PROGRAMS = (
@@ -48,11 +49,16 @@ def folder(possible: None) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def site(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
-    """Its parameter, if it has one, is how many seconds a passcode is valid."""
-    validation = getattr(request, "param", VALIDATION)
+def clocks(folder: Path) -> Iterator[Clocks]:
+    """The agent's on `site`."""
+    with moved_clocks(folder / "clocks") as moved:
+        yield moved
+
+
+@pytest.fixture
+async def site(folder: Path, clocks: Clocks) -> AsyncIterator[Site]:
     host = system_host(folder, SUDOERS)
-    async with installation(host, folder, validation=validation) as parts:
+    async with installation(host, folder, agent_prefix=clocks.prefix) as parts:
         for service in ("sshd", "sudo", "pamtester"):
             host.service(service, parts.auth_line + OTHER_LINES)
         yield Site(host, parts, folder)

@@ -1,23 +1,23 @@
 """What nobody approves in time is refused, whichever program asks."""
 
-import pytest
 import trio
 
+from tests.support.moved_clocks import Clocks
+from tests.support.patience import until
+from tests.support.programs import VALIDATION
 from tests.support.site import Site
 from tests.support.sshd import sshd
 from tests.support.terminal import ENTER, Terminal, terminal
 
 EXPIRED = "not approved in time"
-LEAST_VALIDATION = 10.0
-"""Seconds: the shortest time that the agent's configuration can give a passcode."""
+ALL = ("sshd", "sudo", "pamtester")
 
 
-@pytest.mark.parametrize("site", [LEAST_VALIDATION], indirect=True)
-async def test_all_three_refuse_when_the_time_is_over(site: Site) -> None:
-    """At the same time, because the time is real here."""
+async def test_all_three_refuse_when_the_time_is_over(site: Site, clocks: Clocks) -> None:
     codes: dict[str, int] = {}
     screens: dict[str, Terminal] = {}
     passcodes: list[str] = []
+    over = trio.Event()
 
     async def one(name: str, command: list[str], *, prompts: bool) -> None:
         async with terminal(command) as screen:
@@ -25,7 +25,7 @@ async def test_all_three_refuse_when_the_time_is_over(site: Site) -> None:
             passcodes.append(await site.passcode(screen))
             if prompts:
                 # The agent has nobody to tell while the prompt is open: Enter comes too late.
-                await trio.sleep(LEAST_VALIDATION + 1)
+                await over.wait()
                 await screen.type(ENTER)
             codes[name] = await screen.ends()
 
@@ -37,6 +37,11 @@ async def test_all_three_refuse_when_the_time_is_over(site: Site) -> None:
         start(lambda: one("sshd", client, prompts=True))
         start(lambda: one("sudo", site.host.command_of_ada("sudo", "id", "-un"), prompts=False))
         start(lambda: one("pamtester", site.host.command_of_ada(*pamtester), prompts=True))
+        await until(lambda: len(passcodes) == len(ALL))
+        clocks.sleep(int(VALIDATION))
+        for number in range(1, len(ALL) + 1):
+            await site.ended("expired", number)
+        over.set()
 
     assert codes == {"sshd": 255, "sudo": 1, "pamtester": 1}
     for name, screen in screens.items():
@@ -44,6 +49,4 @@ async def test_all_three_refuse_when_the_time_is_over(site: Site) -> None:
     assert "in a session" not in screens["sshd"].screen
     assert "root" not in screens["sudo"].screen
     assert "successfully" not in screens["pamtester"].screen
-    for number in (1, 2, 3):
-        await site.ended("expired", number)
     await site.finds_nothing(passcodes[0])

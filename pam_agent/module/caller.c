@@ -50,6 +50,43 @@ static bool is_sudo(const char *service) {
     return service != NULL && (strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0);
 }
 
+static bool is_plain_in_a_shell(char c) {
+    return is_method_character(c) || (c != '\0' && strchr("+,/:=%", c) != NULL);
+}
+
+enum {
+    MOST_QUOTED = 4, /* bytes for one of an argument */
+    AROUND = 3,      /* its quotes, and the blank before it: no more than its NUL's share */
+};
+
+/*
+ * Writes one argument as a shell would have to be given it: in single quotes, unless it needs none.
+ * So `sh -c 'a b'` and `sh -c a b` are told apart. Returns the bytes written.
+ */
+static size_t quote(char *out, const char *argument, size_t length) {
+    static const char quoted[] = "'\\''";
+    size_t plain = 0;
+    while (plain < length && is_plain_in_a_shell(argument[plain])) {
+        plain++;
+    }
+    if (length > 0 && plain == length) {
+        memcpy(out, argument, length);
+        return length;
+    }
+    size_t written = 0;
+    out[written++] = '\'';
+    for (size_t at = 0; at < length; at++) {
+        if (argument[at] == '\'') {
+            memcpy(out + written, quoted, sizeof quoted - 1);
+            written += sizeof quoted - 1;
+        } else {
+            out[written++] = argument[at];
+        }
+    }
+    out[written++] = '\'';
+    return written;
+}
+
 /*
  * PAM has no word for what is to be done once signed on, but sudo runs PAM in its own process: its
  * command line is what the user typed. More is read than fits, the NUL behind the last argument
@@ -57,6 +94,7 @@ static bool is_sudo(const char *service) {
  */
 static void keep_command(char out[WIRE_MAX_NOTE + 1]) {
     char line[WIRE_MAX_NOTE + 2];
+    char text[MOST_QUOTED * sizeof line + AROUND];
     size_t length = 0;
     const int file = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     if (file < 0) {
@@ -71,16 +109,16 @@ static void keep_command(char out[WIRE_MAX_NOTE + 1]) {
         }
     }
     close(file);
-    const bool whole = length < sizeof line;
-    while (whole && length > 0 && line[length - 1] == '\0') {
-        length--;
-    }
-    for (size_t at = 0; at < length; at++) {
-        if (line[at] == '\0') {
-            line[at] = ' ';
+    size_t written = 0;
+    for (size_t at = 0; at < length;) {
+        const size_t argument = strnlen(line + at, length - at);
+        if (written > 0) {
+            text[written++] = ' ';
         }
+        written += quote(text + written, line + at, argument);
+        at += argument + 1;
     }
-    text_clean(out, WIRE_MAX_NOTE + 1, line, length);
+    text_clean(out, WIRE_MAX_NOTE + 1, text, written);
 }
 
 /*

@@ -1,5 +1,6 @@
 """What the module tells the agent of its caller, and what it writes to the log."""
 
+import shlex
 import syslog
 from pathlib import Path
 
@@ -83,7 +84,51 @@ async def test_sudo_tells_its_command_line(host: Host, service: str) -> None:
     async with host.agent(listener), host.caller(stack, arguments=arguments) as pam:
         await pam.authenticate()
     (start,) = listener.heard
-    assert start.note.endswith(f"/pam.d {service} alice -u bob sh -c echo \u2588 ?[2J? ??")
+    assert start.note.endswith(f"/pam.d {service} alice -u bob sh -c 'echo \u2588 ?[2J?' '??' ''")
+
+
+async def test_each_argument_of_sudo_is_told_apart(host: Host) -> None:
+    """By the rules of a shell, to which Python's are another witness."""
+    listener = Listener()
+    told = (
+        "a b",
+        "a",
+        "b",
+        "",
+        "it's",
+        "'",
+        "''",
+        '"',
+        "a\\b",
+        "x=1",
+        "~",
+        "*",
+        "-p",
+        "$(id)",
+        "é",
+    )
+    async with (
+        host.agent(listener),
+        host.caller(host.stack(service="sudo"), arguments=told) as pam,
+    ):
+        await pam.authenticate()
+    (start,) = listener.heard
+    assert tuple(shlex.split(start.note)[-len(told) :]) == told
+    assert start.note.endswith(" -p '$(id)' 'é'")
+
+
+@pytest.mark.parametrize("filling", ["'" * 2000, "\0".join(["'"] * 600), " " * 2000])
+async def test_what_takes_most_room_is_cut_like_all_else(host: Host, filling: str) -> None:
+    listener = Listener()
+    arguments = tuple(filling.split("\0"))
+    async with (
+        host.agent(listener),
+        host.caller(host.stack(service="sudo"), arguments=arguments) as pam,
+    ):
+        await pam.authenticate()
+    (start,) = listener.heard
+    assert start.note.endswith("\u2026")
+    assert len(start.note.encode()) <= MAX_NOTE
 
 
 @pytest.mark.parametrize("service", ["sudo", "sudo-i"])

@@ -170,4 +170,4 @@ async def test_the_note(tmp_path: Path) -> None:
         said = {"ruser": "alice", "note": "sudo ./deploy", "directory": "/srv/web"}
         async with parts.agent.call(service="sudo", **said) as caller:
             await signs_on(parts, caller, await caller.passcode())
-        assert parts.phone.contexts[-1].note == "in /srv/web: sudo ./deploy"
+        assert parts.phone.contexts[-1].note == "as root, in /srv/web: sudo ./deploy"

@@ -110,7 +110,7 @@ async def signs_on_by_sudo(operator: Operator, on_host: Command, on_device: Comm
         await screen.shows(r"uid=0\(root\)")
         assert await screen.ends() == 0
     assert re.search(r"Service +sudo\b", context)
-    assert re.search(r"Note +in \S+: sudo id\b", context)
+    assert re.search(r"Note +as root, in \S+: sudo id\b", context)
 
 
 async def signs_on_by_ssh(operator: Operator) -> list[str]:

@@ -1,8 +1,12 @@
 """Real sudo, called by ada."""
 
+import shlex
 import signal
 from pathlib import Path
 
+import trio
+
+from pam_agent.sudo_target import target_of
 from tests.support.documented_site import NO_TERMINAL, documented_site, reads
 from tests.support.site import OTHER_LINES, Site
 from tests.support.terminal import CTRL_C, terminal
@@ -17,7 +21,7 @@ async def test_the_passcode_is_seen_first_and_the_command_runs_when_approved(sit
         context = await site.approve(passcode)
         await screen.shows(r"\broot\b")
         assert await screen.ends() == 0
-    assert f"Note             in {Path.cwd()}: sudo id -un\n" in context
+    assert f"Note             as root, in {Path.cwd()}: sudo id -un\n" in context
     entry = await site.ended("approved")
     assert (entry["user"], entry["service"]) == ("ada", "sudo")
     assert entry["steps"]["shown"] < entry["steps"]["paired"] < entry["steps"]["ended"]
@@ -50,13 +54,25 @@ async def test_a_killed_sudo_is_a_cancelled_sign_on(site: Site) -> None:
         await site.ended("cancelled")
 
 
+COMMANDS = (
+    *("sudo id -un", "sudo -u ada id -un", "sudo -nHuada id -un", "sudo --us ada -- id -un"),
+    *("sudo A=b -u ada id -un", "sudo -u ada A=b id -un", "sudo -p 'x -u ada' id -un"),
+)
+
+
+async def test_the_target_that_an_approver_reads_is_sudos_own(site: Site) -> None:
+    for command in COMMANDS:
+        ran = await trio.run_process(site.host.command(*shlex.split(command)), capture_stdout=True)
+        assert ran.stdout.decode() == target_of(command, "root") + "\n", command
+
+
 async def test_a_login_shell_is_a_service_of_its_own(site: Site) -> None:
     site.host.service("sudo-i", site.parts.auth_line + OTHER_LINES)
     async with terminal(site.host.command_of_ada("sudo", "-i", "id", "-un")) as screen:
         context = await site.approve(await site.passcode(screen))
         await screen.shows(r"\broot\b")
     assert "Service          sudo-i\n" in context
-    assert f"Note             in {Path.cwd()}: sudo -i id -un\n" in context
+    assert f"Note             as root, in {Path.cwd()}: sudo -i id -un\n" in context
 
 
 NOBODY_TO_ASK = "sudo: a password is required\n"

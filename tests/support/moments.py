@@ -22,6 +22,23 @@ PASSCODE_SECONDS: Final = 60
 
 
 @dataclass
+class Night:
+    """Begins when so many wait; then the host sleeps for as long as a passcode is valid."""
+
+    clocks: Clocks
+    missing: int
+    over: trio.Event = field(default_factory=trio.Event)
+
+    async def falls(self) -> None:
+        """One more waits, and goes on when the night is over."""
+        self.missing -= 1
+        if not self.missing:
+            self.clocks.sleep(PASSCODE_SECONDS)
+            self.over.set()
+        await self.over.wait()
+
+
+@dataclass
 class People:
     """One at each program, all at once. At most four type a wrong code in a row: the fifth failure
     is a pause for ada's device."""
@@ -70,18 +87,15 @@ class People:
             await program.refused(screen, program.asked + DENIED)
 
     async def all_expire(self) -> list[str]:
-        """All wait, then the host sleeps for as long as a passcode is valid. The passcodes."""
+        """The passcodes that they had."""
         passcodes: list[str] = []
-        slept = trio.Event()
+        night = Night(self.clocks, len(self.programs))
 
         async def expire(program: Program) -> None:
             async with program.run() as screen:
                 shown = await reads(screen, program.asks)
                 passcodes.append(shown["passcode"])
-                if len(passcodes) == len(self.programs):
-                    self.clocks.sleep(PASSCODE_SECONDS)
-                    slept.set()
-                await slept.wait()
+                await night.falls()
                 if program.prompts:
                     # The agent has nobody to tell while the prompt is open: Enter comes too late.
                     await self.site.has_ended(shown["id"])
@@ -90,6 +104,20 @@ class People:
 
         await self.each(expire, "expired")
         return passcodes
+
+    async def all_type_late_codes(self) -> None:
+        """They would have been right."""
+        night = Night(self.clocks, len(self.programs))
+
+        async def type_late_code(program: Program) -> None:
+            async with program.run() as screen:
+                shown = await reads(screen, self._asks(program))
+                code = await self.site.response(shown["passcode"])
+                await night.falls()
+                await screen.type(code + ENTER)
+                await program.refused(screen, f"{self._asks(program)}{code}\n{EXPIRED}")
+
+        await self.each(type_late_code, "expired")
 
     async def type_right_code(self, program: Program) -> None:
         async with program.run() as screen:

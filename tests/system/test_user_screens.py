@@ -1,6 +1,30 @@
 """What people see at ssh, sudo, su and login, letter by letter, and that it comes before the wait.
 
-Each program goes through the same moments, by the stacks of docs/services.
+By the stacks of docs/services. Which test of tests/system takes which program through which moment:
+
+                                         approved,  code right,   the same,   nothing typed,
+                                         denied,    wrong, used;  no relay;   no relay
+                                         expired    relay there   too late
+ssh, key and keyboard-interactive        D S        S             D           D S
+ssh, keyboard-interactive and password   P          P             P*          P
+ssh, keyboard-interactive alone          S          S-            -           S
+ssh without terminal, with an askpass    S          S             S*          S
+ssh without terminal, nobody answers     S          -             -           S
+scp and git, with a lease                L          L             L*          L
+sudo, su, login                          D P        P             D           D P
+sudo -S                                  P          P             P*          P
+sudo without terminal or password        P          -             -           P
+
+D  test_as_they_are_by_default_and_codes_without_a_relay, here
+P  test_with_prompts_behind_a_password_and_codes_beside_a_relay, here
+S  test_ssh_screens
+L  test_leases
+*  the right one only
+-  no code is asked for or judged: no first factor has held, or nobody could type it
+
+The rest has no such moments: sshd's method password (test_sshd) and sudo -n (test_sudo) ask nobody,
+and psql and IMAP can show nothing (test_postgresql, test_dovecot). Ctrl-C: test_sshd, test_sudo,
+test_su.
 """
 
 from pathlib import Path
@@ -51,6 +75,7 @@ async def test_as_they_are_by_default_and_codes_without_a_relay(folder: Path) ->
             await people.each(people.type_wrong_code, "wrong-code")
             await people.each(people.type_right_code, "code")  # four wrong ones were no pause
             await people.each(people.type_used_code, "wrong-code")
+            await people.all_type_late_codes()
             await people.each(people.type_nothing, "unavailable")
 
 

@@ -169,7 +169,10 @@ async def machine(
             if leader is None:
                 said = (folder / "console").read_text(errors="replace")
                 raise AssertionError(f"{name} does not come up: {said}")
-            yield Machine(name, leader)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_hear, notified)
+                yield Machine(name, leader)
+                nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
                 await _off(process, cgroup)
@@ -189,6 +192,14 @@ async def _up(process: trio.Process, notified: socketlib.socket) -> int | None:
             if leader is not None and re.search(rb"^READY=1$", said, re.MULTILINE):
                 return leader
     return None
+
+
+async def _hear(notified: socketlib.socket) -> None:
+    """Takes what the machine goes on to say of itself: with nobody to take it, its first process
+    waits in the middle of its work."""
+    sock = trio.socket.from_stdlib_socket(notified)
+    while True:
+        await sock.recv(4096)
 
 
 async def _off(process: trio.Process, cgroup: Sequence[Path]) -> None:

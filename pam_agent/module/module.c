@@ -52,8 +52,9 @@ enum outcome {
  * One word for every end, and what PAM is told. PAM_AUTHINFO_UNAVAIL may be taken by an
  * administrator's stack as leave to go on without this factor. So it stands for two things only,
  * which nobody can bring about by the way they sign on: nobody listens at the agent's socket, or
- * the agent itself says that its links to all relays are down. (Whoever can cut the host off from its relays
- * can: that is for the administrator to weigh.) An interrupted sign-on is never "unavailable".
+ * the agent itself says that its links to all relays are down. (Whoever can cut the host off from
+ * its relays can: that is for the administrator to weigh.) An interrupted sign-on is never
+ * "unavailable".
  */
 static const struct ending {
     const char *word;

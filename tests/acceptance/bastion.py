@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import trio
 
 from protocol.address import TcpAddress
 from relay.records import LinkEnded, Repeated, RequestEnded, ValidatorEnded
+from tests.support.programs import free_port
 from tests.support.relay import RunningRelay, start_relay
 
 
@@ -19,7 +21,6 @@ class Bastion:
 
     folder: Path
     relay: RunningRelay | None = None
-    _validators: TcpAddress | None = None
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _gone: trio.Event = field(default_factory=trio.Event)
 
@@ -28,11 +29,11 @@ class Bastion:
         self._gone = trio.Event()
         came: Counter[str] = Counter()
         async with trio.open_nursery() as own:
-            relay = await start_relay(own, self.folder, validators=self._validators)
+            relay = await start_relay(own, self.folder, validators=_address(self.folder.name))
             for name in (VALIDATOR, LINK):
                 opened = getattr(relay.relay.broker, name)
                 setattr(relay.relay.broker, name, _counted(opened, came, name))
-            self.relay, self._validators = relay, relay.validators
+            self.relay = relay
             self._scope = own.cancel_scope
             task_status.started(relay)
         self.relay = None
@@ -48,6 +49,12 @@ class Bastion:
         if self.relay is not None:
             self.relay.relay.drain()
         await self._gone.wait()
+
+
+@cache
+def _address(name: str) -> TcpAddress:
+    """Where the bastion of that name listens, in every play: nobody takes it between two relays."""
+    return TcpAddress("127.0.0.1", free_port())
 
 
 VALIDATOR: Final = "validator_opened"

@@ -3,28 +3,23 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from pam_agent import check_host, check_limits, check_sshd, check_sshd_blocks, check_sudoers
-from pam_agent.check_finding import Finding, mistake, note, unchecked
+from pam_agent import (
+    check_host,
+    check_limits,
+    check_services,
+    check_sshd,
+    check_sshd_blocks,
+    check_sudoers,
+)
+from pam_agent.check_finding import Finding, note, unchecked
 from pam_agent.host_files import HostFiles
 from pam_agent.methods import Method
+from pam_agent.pam_files import FOLDERS, PamFiles
 from pam_agent.service_policy import policy_of
 from pam_agent.settings import Config
 from pam_agent.sshd_asked import Sshd
 from pam_agent.sshd_config import NotAskedError
-from pam_agent.stack_findings import Asked, is_used, judge
-
-PAM_FOLDER: Final = Path("/etc/pam.d")
-VENDOR_FOLDERS: Final = (Path("/usr/lib/pam.d"), Path("/usr/etc/pam.d"))
-TWINS: Final[Mapping[str, str]] = {"sudo": "sudo-i", "su": "su-l"}
-"""PAM services of the same program, for a plain call and for a login shell."""
-COMMANDS: Final[Mapping[str, str]] = {
-    "sudo": "sudo",
-    "sudo-i": "sudo -i",
-    "su": "su",
-    "su-l": "su -",
-}
 
 
 @dataclass(frozen=True)
@@ -51,14 +46,6 @@ class Host:
         """What is in a file, None when it cannot be read."""
         return self.own.text(path)
 
-    def pam_file(self, name: str) -> str | None:
-        """A service's file as libpam finds it."""
-        if name.startswith("/"):
-            return self.text(Path(name))
-        folders = (PAM_FOLDER, *VENDOR_FOLDERS)
-        texts = (self.text(folder / name) for folder in folders)
-        return next((text for text in texts if text is not None), None)
-
     def files(self, folder: Path, pattern: str) -> list[Path]:
         """Files of that host, in order."""
         return self.own.matching(f"{folder}/{pattern}")
@@ -66,15 +53,18 @@ class Host:
 
 def findings(host: Host) -> Iterator[Finding]:
     """Everything, in the order in which a person goes through it."""
-    used = [name for name in _services(host) if is_used(name, host.pam_file)]
+    services = check_services.Services(host.config, PamFiles(host.own))
+    used = services.used()
     if not used:
-        yield note("not-used", "", str(PAM_FOLDER), "no service has pam_bartizan.so.")
+        yield note("not-used", "", str(FOLDERS[0]), "no service has pam_bartizan.so.")
     for name in used:
         if name == check_sshd.SERVICE:
-            yield from _sshd(host)
+            yield from _sshd(host, services)
         else:
-            yield from _stack(host, name)
-    yield from _left_out(host, used)
+            yield from services.judge(name)
+    yield from services.left_out(used)
+    yield from services.no_files()
+    yield from services.not_read()
     yield from _limits(host, used)
     for name in host.config.services:
         if name not in used:
@@ -82,46 +72,13 @@ def findings(host: Host) -> Iterator[Finding]:
                 "service-not-used",
                 name,
                 f"/etc/bartizan/agent.toml: [services.{name}]",
-                f"{PAM_FOLDER}/{name} does not have pam_bartizan.so.",
+                f"{FOLDERS[0]}/{name} does not have pam_bartizan.so.",
             )
     if host.is_this:
         yield from _running(host)
 
 
-def _left_out(host: Host, used: list[str]) -> Iterator[Finding]:
-    """Programs that ask PAM as two services, of which one has the module."""
-    for name, other in TWINS.items():
-        for one, left in ((name, other), (other, name)):
-            if one in used and left not in used and host.pam_file(left) is not None:
-                yield mistake(
-                    "left-out",
-                    left,
-                    f"{PAM_FOLDER}/{left}",
-                    f"{one} asks for the factor, and {left} does not: `{COMMANDS[left]}` goes"
-                    " without.",
-                    f"Write the same lines as in {PAM_FOLDER}/{one}.",
-                )
-
-
-def _services(host: Host) -> list[str]:
-    """The names of all services; Debian's common-* are parts of others."""
-    names = {
-        each.name
-        for folder in (PAM_FOLDER, *VENDOR_FOLDERS)
-        for each in host.files(folder, "*")
-        if not each.name.startswith(("common-", ".")) and ".dpkg-" not in each.name
-    }
-    return sorted(names)
-
-
-def _stack(host: Host, name: str, *, proved_before: bool = False) -> Iterator[Finding]:
-    policy = policy_of(name, host.config.services, host.config.timers)
-    yield from judge(
-        Asked(name, policy, str(host.config.socket), proved_before=proved_before), host.pam_file
-    )
-
-
-def _sshd(host: Host) -> Iterator[Finding]:
+def _sshd(host: Host, services: check_services.Services) -> Iterator[Finding]:
     """sshd's stack and its own configuration: what it has proved before decides on the stack."""
     policy = policy_of(check_sshd.SERVICE, host.config.services, host.config.timers)
     asked = Sshd.of(host.own)
@@ -131,12 +88,12 @@ def _sshd(host: Host) -> Iterator[Finding]:
         settings = check_sshd.parse(asked.for_all())
     except NotAskedError as error:
         yield _not_asked(asked.command, f"sshd's settings could not be had: {error}")
-        yield from _stack(host, check_sshd.SERVICE)
+        yield from services.judge(check_sshd.SERVICE, proved_before=True)  # it may be so
         return
 
     def judged(of: Mapping[str, str]) -> Iterator[Finding]:
         proved = check_sshd.proves_before(of)
-        yield from _stack(host, check_sshd.SERVICE, proved_before=proved)
+        yield from services.judge(check_sshd.SERVICE, proved_before=proved)
         yield from check_sshd.judge(of, policy)
 
     known = list(judged(settings))

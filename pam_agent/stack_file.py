@@ -66,11 +66,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a file that libpam reads otherwise than it was meant, or not at all."""
+    """Something in a file that libpam reads otherwise than it was meant, or not at all.
+
+    `text` is the line; `fails` says that libpam takes it for a failure.
+    """
 
     file: str
     line: int
     what: str
+    text: str = ""
+    fails: bool = True
 
 
 @dataclass
@@ -81,6 +86,8 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)
     """The entries of other types in the service's own file and those it includes for all types."""
+    unreached: list[str] = field(default_factory=list)
+    """Lines behind the one at which libpam gives up."""
     aborted: bool = False
     """Whether libpam gives up on the file: every sign-on fails."""
 
@@ -91,6 +98,7 @@ def read(service: str, fetch: Fetch) -> Reading:
     own.aborted = own.aborted or other.aborted
     if other.aborted or not own.entries:
         own.problems += other.problems
+        own.unreached += other.unreached
         own.entries = own.entries or other.entries
     return own
 
@@ -114,42 +122,59 @@ def _read_file(
 ) -> bool:
     """Adds a file's entries of type `wanted`, None for all; False when libpam gives up on it."""
     lines = _Lines(text)
-    for number, line in lines:
+    returns = False
+    for number, line in (numbered := iter(lines)):
         words = _Words(line)
+        place = _Place(file, number, line, wanted, depth, level)
+        if line.endswith("\r") and not returns:
+            returns = True
+            reading.problems.append(place.problem(_RETURN, fails=False))
         written = words.next() or ""
         if written.lower() == "@include":
-            if _include(reading, fetch, _Place(file, number, wanted, depth, level), words.next()):
+            if _include(reading, fetch, place, words.next()):
                 continue
+            reading.unreached += [each for _, each in numbered]
             return False
         role, kind = Role.MODULE, written.removeprefix("-").lower()
         if kind not in _TYPES:
             reading.problems.append(
-                Problem(file, number, f"{written!r} is no type of module ({', '.join(_TYPES)})")
+                place.problem(f"{written!r} is no type of module ({', '.join(_TYPES)})")
             )
             role, kind = Role.MUST_FAIL, wanted or AUTH
         if wanted is not None and kind != wanted:
             continue
-        _line(reading, fetch, _Place(file, number, kind, depth, level), role, words)
+        _line(reading, fetch, replace(place, kind=kind), role, words)
     if lines.cut:
         reading.problems.append(
-            Problem(file, lines.number, "the file ends in a line that a backslash continues")
+            Problem(
+                file, lines.number, "the file ends in a line that a backslash continues", lines.cut
+            )
         )
     return not lines.cut
 
 
+_RETURN: Final = (
+    "the line ends in a carriage return, which libpam takes for a part of its last word"
+)
+
+
 @dataclass(frozen=True)
 class _Place:
-    """A line: its file, number and type (None in a file that is included for all types), how many
-    files deep, and in how many substacks."""
+    """A line: its file, number, text and type (None in a file that is included for all types), how
+    many files deep, and in how many substacks."""
 
     file: str
     line: int
+    text: str
     kind: str | None
     depth: int
     level: int
 
     def entry(self, role: Role) -> Entry:
         return Entry(self.file, self.line, self.level, role)
+
+    def problem(self, what: str, *, fails: bool = True) -> Problem:
+        return Problem(self.file, self.line, what, self.text, fails)
 
 
 def _line(reading: Reading, fetch: Fetch, place: _Place, role: Role, words: "_Words") -> None:
@@ -167,11 +192,11 @@ def _line(reading: Reading, fetch: Fetch, place: _Place, role: Role, words: "_Wo
         return
     if control is None or module is None:
         missing = "control" if control is None else "module"
-        reading.problems.append(Problem(place.file, place.line, f"there is no {missing}"))
+        reading.problems.append(place.problem(f"there is no {missing}"))
         role = Role.MUST_FAIL
     actions, wrong = _actions(control or "")
     if wrong:
-        reading.problems.append(Problem(place.file, place.line, wrong))
+        reading.problems.append(place.problem(wrong))
     entry = replace(
         place.entry(role),
         control=words.as_written(control or ""),
@@ -195,7 +220,7 @@ def _include(reading: Reading, fetch: Fetch, place: _Place, name: str | None) ->
     what = f"includes {name!r}, which cannot be read" if name else "names no file to include"
     if name and depth >= MAX_DEPTH:
         what = f"includes {name!r} {MAX_DEPTH} files deep"
-    reading.problems.append(Problem(place.file, place.line, what))
+    reading.problems.append(place.problem(what))
     return False
 
 
@@ -260,8 +285,8 @@ class _Lines:
         self._lines: Final = text.split("\n")
         self.number = 0
         """Of the line that was given last; of a joined one, its first."""
-        self.cut = False
-        """Whether the file ended where a line was to go on."""
+        self.cut = ""
+        """What was joined where the file ended in a line that was to go on."""
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         joined, first = "", 0
@@ -278,7 +303,7 @@ class _Lines:
                 continue
             yield first, joined + before
             joined, first = "", 0
-        self.cut = bool(joined)
+        self.cut = joined
 
 
 class _Words:

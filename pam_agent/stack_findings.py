@@ -8,7 +8,7 @@ from pam_agent.check_finding import Finding, mistake, note
 from pam_agent.service_policy import Display, Secret, ServicePolicy
 from pam_agent.stack_codes import Action, Code
 from pam_agent.stack_file import Entry, Fetch, Reading, Role, read
-from pam_agent.stack_paths import OURS, ROOT_ONLY, Way, ways
+from pam_agent.stack_paths import OURS, ROOT_ONLY, Way, is_nearly_ours, ways
 
 DEFAULT_SOCKET: Final = "/run/bartizan-agent/pam.sock"
 DEFAULT_TIMEOUT: Final = 330
@@ -35,9 +35,22 @@ class Asked:
 
 
 def is_used(service: str, fetch: Fetch) -> bool:
-    """Whether the module stands anywhere in what libpam reads for a service."""
+    """Whether the module stands anywhere in what libpam reads for a service, or was meant to: in a
+    line that libpam cannot use, or does not come to."""
     reading = read(service, fetch)
-    return any(each.name == OURS for each in (*reading.entries, *reading.others))
+    texts = (each.text for each in reading.problems)
+    return any(is_nearly_ours(each.name) for each in (*reading.entries, *reading.others)) or any(
+        is_nearly_ours(each) for each in (*texts, *reading.unreached)
+    )
+
+
+def goes_without(service: str, fetch: Fetch) -> bool:
+    """Whether somebody who is not root gets in without the module."""
+    reading = read(service, fetch)
+    return not reading.aborted and any(
+        way.granted and not way.passed.root and way.passed.ours is not Code.SUCCESS
+        for way in ways(reading.entries)
+    )
 
 
 def judge(asked: Asked, fetch: Fetch) -> Iterator[Finding]:
@@ -80,7 +93,15 @@ class _Sayer:
 def _unread(say: _Sayer, reading: Reading) -> Iterator[Finding]:
     outcome = "gives up: nobody can sign on" if reading.aborted else "takes it for a failure"
     for each in reading.problems:
-        yield say.unusable(each.file, each.line, f"{each.what}; libpam {outcome}.")
+        ends = f"; libpam {outcome}" if each.fails or reading.aborted else ""
+        yield say.unusable(each.file, each.line, f"{each.what}{ends}.")
+    for entry in (*reading.entries, *reading.others):
+        if is_nearly_ours(entry.name) and entry.name != OURS:
+            yield say.unusable(
+                entry.file,
+                entry.line,
+                f"libpam looks for a module of the name {entry.name!r}, and finds none.",
+            )
 
 
 def _misplaced(say: _Sayer, reading: Reading) -> Iterator[Finding]:

@@ -98,6 +98,18 @@ def ways(stack: Sequence[Entry]) -> Iterator[Way]:
                 todo.append((*after, (*steps, (entry, code))))
 
 
+def is_loadable(entry: Entry) -> bool:
+    """Whether libpam can find a module of that name. Of nearly ours, and of one with a carriage
+    return or the like in its name, there is no file."""
+    name = entry.name
+    return name == OURS or (name.isascii() and name.isprintable() and not is_nearly_ours(name))
+
+
+def is_nearly_ours(text: str) -> bool:
+    """Whether our module's name stands there, or what was to be that."""
+    return OURS.removesuffix(".so") in text.lower()
+
+
 def _codes(entry: Entry) -> Iterator[Code]:
     """What a module can return: all there is, but for those that always return the same.
 
@@ -105,6 +117,9 @@ def _codes(entry: Entry) -> Iterator[Code]:
     """
     if entry.role is not Role.MODULE:
         yield MUST_FAIL
+        return
+    if not is_loadable(entry):
+        yield Code.MODULE_UNKNOWN
         return
     codes = _ALWAYS.get(entry.name, (*_SPEAKING, *_CODES))
     effects = set()

@@ -131,6 +131,29 @@ def included_match(root: Root) -> None:
     root.write("/etc/ssh/sshd_config.d/git.conf", block)
 
 
+def links_to(path: str, target: str) -> Callable[[Root], None]:
+    def plant(root: Root) -> None:
+        root.path(path).unlink()
+        root.path(path).symlink_to(target)
+
+    return plant
+
+
+def pipe(path: str) -> Callable[[Root], None]:
+    def plant(root: Root) -> None:
+        root.path(path).unlink(missing_ok=True)
+        root.path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(root.path(path))
+
+    return plant
+
+
+def twin_without_a_file(root: Root) -> None:
+    """As on Debian, where `other` asks for the password."""
+    root.path("/etc/pam.d/su-l").unlink(missing_ok=True)
+    root.write("/etc/pam.d/other", "@include common-auth\n")
+
+
 def unread_sudoers(root: Root) -> None:
     """Nothing is said then of what may stand where nobody could look."""
     root.path("/etc/sudoers").unlink()
@@ -146,6 +169,10 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
         lambda root: root.write("/etc/pam.d/su-l", "@include common-auth\n"),
         ("left-out", "su-l", "/etc/pam.d/su-l"),
     ),
+    (twin_without_a_file, ("left-out", "su-l", "/etc/pam.d/su-l")),
+    (links_to("/etc/pam.d/login", "login"), ("no-file", "login", "/etc/pam.d/login")),
+    (links_to("/etc/pam.d/sshd", "/none"), ("no-file", "sshd", "/etc/pam.d/sshd")),
+    (pipe("/etc/pam.d/dovecot"), ("no-file", "dovecot", "/etc/pam.d/dovecot")),
     (
         lambda root: root.change("/etc/pam.d/sudo", "required ", "sufficient "),
         ("optional", "sudo", "/etc/pam.d/sudo:2"),
@@ -254,6 +281,79 @@ def test_a_planted_mistake_is_found(
     plant(root)
     word, service, where = expected
     assert root.found() == [(word, service, where.format(root=root.folder))]
+
+
+def no_such_include(root: Root) -> None:
+    root.change("/etc/pam.d/login", "@include common-auth\n", "@include none\n")
+
+
+def other_blank(root: Root) -> None:
+    root.change("/etc/pam.d/login", "required    pam", "required\u00a0pam")
+
+
+def other_name(root: Root) -> None:
+    root.change("/etc/pam.d/login", "pam_bartizan.so", "pam_bartizan")
+
+
+def with_returns(root: Root) -> None:
+    text = root.path("/etc/pam.d/login").read_text()
+    root.path("/etc/pam.d/login").write_bytes(text.replace("\n", "\r\n").encode())
+
+
+@pytest.mark.parametrize(
+    ("plant", "line", "words"),
+    [
+        (no_such_include, 3, "includes 'none', which cannot be read; libpam gives up"),
+        (other_blank, 4, "'required\\xa0pam_bartizan.so'"),
+        (other_name, 4, "a module of the name 'pam_bartizan', and finds none"),
+        (with_returns, 1, "ends in a carriage return"),
+    ],
+)
+def test_a_line_that_was_meant_to_have_the_module(
+    root: Root, plant: Callable[[Root], None], line: int, words: str
+) -> None:
+    """It is not taken for a service that has nothing to do with it."""
+    plant(root)
+    assert {each[:2] for each in root.found()} == {("bad-line", "login")}
+    assert root.found()[0][2] == f"/etc/pam.d/login:{line}"
+    assert words in root.check().stdout
+    for twin in ("sudo", "sudo-i"):
+        root.write(f"/etc/pam.d/{twin}", root.path("/etc/pam.d/login").read_text())
+    assert "left-out" not in {each[0] for each in root.found()}
+
+
+def test_links_to_nowhere_that_concern_nobody(root: Root) -> None:
+    root.path("/etc/pam.d/cups").symlink_to("none")
+    root.path("/etc/pam.d/backup").mkdir()
+    assert root.found() == []
+    assert "note: cups: no-file\n" in root.check().stdout
+    links_to("/etc/pam.d/login", "/none")(root)
+    root.write("/usr/lib/pam.d/login", "@include common-auth\nauth required pam_bartizan.so\n")
+    assert root.found() == []
+    assert "libpam takes the vendor's file for login." in root.check().stdout
+
+
+def test_links_on_the_way_are_the_hosts_own(root: Root) -> None:
+    """As where another program makes the stacks, and links to them by absolute paths."""
+    root.path("/etc/authselect").mkdir()
+    for name in ("common-auth", "sudo"):
+        root.path(f"/etc/pam.d/{name}").rename(root.path(f"/etc/authselect/{name}"))
+        root.path(f"/etc/pam.d/{name}").symlink_to(f"/etc/authselect/{name}")
+    assert root.found() == []
+
+
+def test_a_file_that_may_not_be_opened_is_not_judged(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def refuse(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if Path(path).name == "common-auth":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refuse)  # root would be let in
+    assert root.found() == [("service-not-read", "", "/etc/pam.d/common-auth")]
 
 
 def test_keyboard_interactive_off(root: Root) -> None:

@@ -93,6 +93,26 @@ def test_what_libpam_gives_up_on(text: str) -> None:
     assert read("demo", {"demo": PERMIT, "other": text}.get).aborted
 
 
+def test_a_carriage_return_is_told_once_a_file() -> None:
+    text = "# c\r\n" + (PERMIT + "account include a\n").replace("\n", "\r\n")
+    reading = read("demo", {"demo": text, "a": "account required pam_x.so\r\n"}.get)
+    assert [(each.line, each.fails) for each in reading.problems] == [(2, False), (3, True)]
+    assert reading.entries[0].name == "pam_permit.so\r"
+    assert reading.problems[1].what == "includes 'a\\r', which cannot be read"
+
+
+def test_what_libpam_does_not_come_to_is_kept() -> None:
+    text = "@include gone\nauth required \\\n pam_1.so\n# c\nauth required pam_2.so"
+    reading = read("demo", {"demo": text}.get)
+    assert [each.split() for each in reading.unreached] == [
+        ["auth", "required", "pam_1.so"],
+        ["auth", "required", "pam_2.so"],
+    ]
+    assert read("none", {"other": text}.get).unreached == reading.unreached
+    cut = read("demo", {"demo": "auth required pam_1.so \\\n"}.get)
+    assert [each.text.split() for each in cut.problems] == [["auth", "required", "pam_1.so"]]
+
+
 def test_files_within_files() -> None:
     files = {
         "demo": "auth include a\n@include b\nauth substack a\naccount include a\n",

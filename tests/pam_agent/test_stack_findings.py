@@ -5,7 +5,7 @@ import pytest
 from pam_agent.check_finding import Weight
 from pam_agent.policy import Timers
 from pam_agent.service_policy import Display, Secret, ServiceTable, policy
-from pam_agent.stack_findings import UNAVAILABLE_GOES_ON, Asked, is_used, judge
+from pam_agent.stack_findings import UNAVAILABLE_GOES_ON, Asked, goes_without, is_used, judge
 from tests.support.service_pages import COMMON_AUTH
 
 OURS = "auth {} pam_bartizan.so\n"
@@ -85,6 +85,12 @@ MISTAKES = [
     (OURS.format("[sucess=ok]"), EVERYBODY, [("bad-line", at(1)), ("nobody", at(1))]),
     ("@include no-such\n" + REQUIRED, EVERYBODY, [("bad-line", at(1))]),
     (REQUIRED + "@include no-such\n", EVERYBODY, [("bad-line", at(2))]),
+    # What libpam cannot use, though it was meant to be the line.
+    (OURS.format("required").replace(".so", ".so\r"), EVERYBODY, [("bad-line", at(1))] * 2),
+    (OURS.format("required").replace(".so", ""), EVERYBODY, [("bad-line", at(1))]),
+    ("auth required Pam_Bartizan.so\n", EVERYBODY, [("bad-line", at(1))]),
+    # A module that cannot be found never lets in.
+    ("auth sufficient pam_unix.so\r\n" + REQUIRED, EVERYBODY, [("bad-line", at(1))]),
     # Users who need not sign on.
     (OURS.format("[success=ok default=die]"), SOME, [("exceptions-refused", at(1))]),
     (REQUIRED, SOME, [("exceptions-refused", at(1))]),
@@ -170,9 +176,45 @@ def test_who_uses_it() -> None:
         "ours": REQUIRED,
         "by-include": "@include ours\n",
         "misplaced": "session required pam_bartizan.so\n",
+        "named-otherwise": "auth required pam_bartizan.so\r\n",
+        "no-module": "auth required\u00a0pam_bartizan.so\n",
+        "unreached": "@include none\n" + REQUIRED,
+        "comment": UNIX + "# pam_bartizan.so\n",
+        "argument": "auth required pam_exec.so /usr/bin/pam_bartizan.so\n",
     }
     assert [name for name in files if is_used(name, files.get)] == [
         "ours",
         "by-include",
         "misplaced",
+        "named-otherwise",
+        "no-module",
+        "unreached",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "goes"),
+    [
+        (UNIX, True),
+        (REQUIRED, False),
+        (UNIX + UNAVAILABLE_GOES_ON + "\n", True),
+        ("auth sufficient pam_rootok.so\nauth required pam_deny.so\n", False),
+        (UNIX + "@include none\n", False),
+    ],
+)
+def test_what_goes_without(text: str, goes: bool) -> None:
+    assert goes_without("demo", {"demo": text}.get) is goes
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (REQUIRED + "auth required\n", "; libpam takes it for a failure."),
+        ("@include none\n" + REQUIRED, "; libpam gives up: nobody can sign on."),
+        (REQUIRED + "auth required pam_unix.so nullok\r\n", "a part of its last word."),
+    ],
+)
+def test_what_comes_of_a_line_is_told(text: str, end: str) -> None:
+    asked = Asked("demo", policy("demo", EVERYBODY, Timers()))
+    (finding,) = [each for each in judge(asked, {"demo": text}.get) if each.word == "bad-line"]
+    assert finding.wrong.endswith(end)

@@ -165,3 +165,22 @@ def test_a_result_that_nothing_has_decided_is_no_success() -> None:
 
 def test_no_module_at_all_fails() -> None:
     assert run([], lambda _: Code.SUCCESS) == MUST_FAIL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "auth required pam_permit.so\r\n",
+        "auth sufficient pam_permit.so\r\nauth required pam_permit.so",
+        "auth required pam_permit.so\n\r\n",
+        "# a comment\r\nauth required pam_permit.so\n",
+        "auth required \\\r\n pam_permit.so\n",
+        "@include other\r\nauth required pam_permit.so\n",
+        "auth required\u00a0pam_permit.so\n",
+        "\ufeffauth required pam_permit.so\n",
+        "auth required pam_permit\n",
+        "auth required PAM_PERMIT.so\n",
+    ],
+)
+def test_lines_of_other_programs_editors(libpam: Results, text: str) -> None:
+    same(libpam, {"service": text, "other": "auth required pam_permit.so\n"})

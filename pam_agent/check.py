@@ -12,7 +12,7 @@ from pam_agent import (
     check_sshd_blocks,
     check_sudoers,
 )
-from pam_agent.check_finding import Finding, note, unchecked
+from pam_agent.check_finding import Finding, note
 from pam_agent.host_files import HostFiles
 from pam_agent.methods import Method
 from pam_agent.pam_files import FOLDERS, PamFiles
@@ -83,11 +83,11 @@ def _sshd(host: Host, services: check_services.Services) -> Iterator[Finding]:
     policy = policy_of(check_sshd.SERVICE, host.config.services, host.config.timers)
     asked = Sshd.of(host.own)
     for unread in () if asked.tree is None else asked.tree.unread:
-        yield _not_asked(unread, "this cannot be read, and so not all was looked at")
+        yield check_sshd_blocks.not_asked(NotAskedError("this file cannot be read"), unread)
     try:
         settings = check_sshd.parse(asked.for_all())
     except NotAskedError as error:
-        yield _not_asked(asked.command, f"sshd's settings could not be had: {error}")
+        yield check_sshd_blocks.not_asked(error, asked.command)
         yield from services.judge(check_sshd.SERVICE, proved_before=True)  # it may be so
         return
 
@@ -106,11 +106,6 @@ def _sshd(host: Host, services: check_services.Services) -> Iterator[Finding]:
             known,
             host.meant,
         )
-
-
-def _not_asked(where: str, wrong: str) -> Finding:
-    instead = "Run this as root, and `sshd -t` to see what sshd does not like."
-    return unchecked("ssh-not-asked", check_sshd.SERVICE, where, f"{wrong}.", instead)
 
 
 def _limits(host: Host, used: list[str]) -> Iterator[Finding]:

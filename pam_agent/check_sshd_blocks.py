@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from pam_agent.check_finding import Finding, Weight, note, unchecked
+from pam_agent.check_finding import Finding, Weight, mistake, note, unchecked
 from pam_agent.check_sshd import SERVICE, WHERE
 from pam_agent.sshd_config import NotAskedError, Question, Tree
 
@@ -26,6 +26,14 @@ def judge(
     meant = {_plain(each) for each in meant}
     found: dict[tuple[str, str], set[str]] = {}
     said: set[Finding] = set()
+    for block in dict.fromkeys(each for each in tree.blocks if each.never):
+        yield note(
+            "ssh-match",
+            SERVICE,
+            block.place,
+            f"`{block}` applies to nobody: it says only whom it is not for. `*,` before that names"
+            " all others.",
+        )
     questions = tree.questions()
     for question in islice(questions, MAX_QUESTIONS):
         seen = {_key(each) for each in known}.union(
@@ -49,17 +57,30 @@ def judge(
         )
 
 
+def not_asked(error: NotAskedError, where: str) -> Finding:
+    """Of a configuration for which sshd gives no answer."""
+    if error.refused:
+        return mistake(
+            "ssh-refused",
+            SERVICE,
+            where,
+            f"sshd does not take this configuration, and so lets nobody in: {error}.",
+            "Correct it until `sshd -t` says nothing.",
+        )
+    return unchecked(
+        "ssh-not-asked",
+        SERVICE,
+        where,
+        f"sshd's settings could not be had: {error}.",
+        "Run this as root, and `sshd -t` to see what sshd does not like.",
+    )
+
+
 def _answer(question: Question, ask: Ask, judged: Judge) -> Iterator[Finding]:
     try:
         settings = ask(question)
     except NotAskedError as error:
-        yield unchecked(
-            "ssh-not-asked",
-            SERVICE,
-            question.blocks[-1].place,
-            f"sshd does not say what applies: {error}.",
-            "Look at this block, with `sshd -t`.",
-        )
+        yield not_asked(error, question.blocks[-1].place)
         return
     yield from judged(settings)
 

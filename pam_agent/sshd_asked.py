@@ -1,5 +1,6 @@
 """edge. sshd, asked what its configuration comes to: for all, and where a Match block applies."""
 
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from pam_agent.sshd_config import CONNECTION, MAIN, Block, NotAskedError, Tree, 
 SSHD: Final = "/usr/sbin/sshd"
 PATIENCE: Final = 10.0
 """Seconds for `sshd -T`: it reads a file or two."""
+
+_REFUSED: Final = re.compile(
+    r" line \d+: |: terminating, |AuthenticationMethods cannot be satisfied"
+)
+"""What sshd says of a configuration that it does not take, and not of its keys or folders."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Sshd:
                 why = str(error)
                 for place, path in zip(places, tree.paths, strict=True):
                     why = why.replace(place, path)
-                raise NotAskedError(why) from None
+                raise NotAskedError(why, refused=error.refused) from None
 
 
 def _ask(options: list[str]) -> str:
@@ -77,5 +83,6 @@ def _ask(options: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotAskedError(str(error)) from None
     if done.returncode != 0:
-        raise NotAskedError((done.stderr.strip().splitlines() or ["it says nothing"])[-1])
+        said = done.stderr.strip().splitlines() or ["it says nothing"]
+        raise NotAskedError("; ".join(said[-2:]), refused=_REFUSED.search(done.stderr) is not None)
     return done.stdout

@@ -36,7 +36,14 @@ _WORD: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\s\"'=#][^\s=]*)|(#.*)")
 
 
 class NotAskedError(Exception):
-    """sshd does not say what a configuration comes to; its text is why."""
+    """sshd does not say what a configuration comes to; its text is why.
+
+    `refused`: because of what stands there, so that it does not start with it either.
+    """
+
+    def __init__(self, why: str, *, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,12 @@ class Block:
         """Whether it applies to every connection."""
         words = _words(self.criteria)
         return [word.lower() for word in words] == ["all"] or set(words[1::2]) == {"*"}
+
+    @property
+    def never(self) -> bool:
+        """Whether it applies to none: of something it says only what it is not."""
+        here = any(all(each[:1] == "!" for each in of) for of in _criteria(self).values())
+        return here or any(each.never for each in self.within)
 
     def __str__(self) -> str:
         return f"Match {self.criteria}"
@@ -114,7 +127,7 @@ class Tree:
         alone = [
             Question((each,), always | {each, *each.within})
             for each in self.blocks
-            if each.within or each.criteria.lower() != "all"
+            if not each.never and (each.within or each.criteria.lower() != "all")
         ]
         yield from alone
         for one, other in combinations(alone, 2):

@@ -228,6 +228,10 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
         )
     ),
     (
+        lambda root: root.change("/etc/ssh/sshd_config", "Interactive", "Interactive no #"),
+        ("ssh-refused", "sshd", "{root}/sshd -T -f {root}/etc/ssh/sshd_config"),
+    ),
+    (
         match("Match all", "PermitEmptyPasswords yes"),
         ("ssh-empty-passwords", "sshd", "/etc/ssh/sshd_config"),
     ),
@@ -268,7 +272,7 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
         ("sudoers-not-read", "sudo", "/etc/sudoers"),
     ),
     (
-        lambda root: root.write("/etc/ssh/sshd_config", "No such keyword\n"),
+        lambda root: root.path("/host_key").unlink(),
         ("ssh-not-asked", "sshd", "{root}/sshd -T -f {root}/etc/ssh/sshd_config"),
     ),
 ]
@@ -401,7 +405,7 @@ def test_exit_codes_and_what_people_and_programs_read(root: Root) -> None:
         ("optional", "/etc/pam.d/sudo:2")
     ]
     root.change("/etc/pam.d/sudo", "sufficient ", "required ")
-    root.write("/etc/ssh/sshd_config", "No such keyword\n")
+    root.path("/host_key").unlink()
     unseen = root.check()
     assert (unseen.exit_code, unseen.stdout.splitlines()[-1]) == (
         3,

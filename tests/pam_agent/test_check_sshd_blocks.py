@@ -19,7 +19,8 @@ def found(text: str, known: tuple[Finding, ...] = (), meant: tuple[str, ...] = (
 
     def ask(question: Question) -> Mapping[str, str]:
         if any("?" in each.criteria for each in question.on):
-            raise NotAskedError("line 1: bad")
+            refused = any("??" in each.criteria for each in question.on)
+            raise NotAskedError("line 1: bad", refused=refused)
         return {each.criteria: each.place for each in sorted(question.on, key=str)}
 
     return list(judge(tree, ask, judged, known, meant))
@@ -91,6 +92,21 @@ def test_what_sshd_does_not_answer_is_unchecked_even_where_it_is_meant() -> None
         f"{MAIN}:1",
     )
     assert "line 1: bad" in finding.wrong
+
+
+def test_what_sshd_does_not_take_is_a_mistake() -> None:
+    (finding,) = found("Match User ??\n")
+    assert (finding.weight, finding.word, finding.where) == (
+        Weight.MISTAKE,
+        "ssh-refused",
+        f"{MAIN}:1",
+    )
+    assert "line 1: bad" in finding.wrong
+
+
+def test_a_block_that_never_applies_is_noted() -> None:
+    (finding,) = found("Match User a Host !h\n")
+    assert (finding.weight, finding.word, finding.where) == (Weight.NOTE, "ssh-match", f"{MAIN}:1")
 
 
 def test_so_many_blocks_are_not_all_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,8 +76,24 @@ def test_what_applies_to_all(asked: Sshd) -> None:
 def test_what_sshd_does_not_like_is_told_by_its_own_place(asked: Sshd, tmp_path: Path) -> None:
     (tmp_path / "etc/ssh/sshd_config.d/b.conf").write_text("\nNo such\n")
     again = Sshd.of(HostFiles(tmp_path))
-    with pytest.raises(NotAskedError, match=r"^/etc/ssh/sshd_config\.d/b\.conf"):
+    with pytest.raises(NotAskedError, match=r"^/etc/ssh/sshd_config\.d/b\.conf: line 2: ") as told:
         again.for_all()
+    assert told.value.refused
+
+
+def test_a_list_of_methods_that_are_off(asked: Sshd, tmp_path: Path) -> None:
+    off = "AuthenticationMethods publickey,keyboard-interactive\nKbdInteractiveAuthentication no\n"
+    (tmp_path / "etc/ssh/sshd_config.d/b.conf").write_text(off)
+    with pytest.raises(NotAskedError, match="cannot be satisfied") as told:
+        Sshd.of(HostFiles(tmp_path)).for_all()
+    assert told.value.refused
+
+
+def test_a_host_without_keys_is_not_refused(asked: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "host_key").unlink()
+    with pytest.raises(NotAskedError, match="no hostkeys available") as told:
+        asked.for_all()
+    assert not told.value.refused
 
 
 def test_an_sshd_that_is_not_there(asked: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,22 @@ def test_what_applies_to_all_within_a_block_does_not_apply_without() -> None:
     assert [each.on for each in of.questions()] == [{a}, {a, inner}, {b}]
 
 
+@pytest.mark.parametrize(
+    ("criteria", "never"),
+    [
+        ("User !root", True),
+        ("User git Address !10.0.0.0/8,!::1", True),
+        ("User *,!root", False),
+        ("all", False),
+    ],
+)
+def test_what_only_says_what_it_is_not_is_never_on(criteria: str, never: bool) -> None:
+    of = tree(f"Match {criteria}\nInclude sshd_config.d/*\nMatch User git\n", a="Match Host h\n")
+    assert [each.never for each in of.blocks] == [never, never, False]
+    asked = {each for question in of.questions() for each in question.on}
+    assert (of.blocks[0] in asked) is not never
+
+
 def test_sshd_itself_knows_match_all() -> None:
     assert list(tree("Match all\n").questions()) == []
     assert not Block(MAIN, 1, "User *,!git").always

@@ -100,7 +100,7 @@ def test_a_line_that_stands_for_many_is_of_their_kind() -> None:
     lines = [
         line("validator ended", 1.0, outcome="silent"),
         {**line("repeated", 11.0, what="validator ended", outcome="silent"), "count": 4711},
-        {**line("repeated", 20.0, what="validator ended", outcome="silent"), "count": 2},
+        {**line("repeated", 19.9, what="validator ended", outcome="silent"), "count": 2},
     ]
     assert most_lines(lines) == {("validator ended", "silent"): 2}
     assert ends_counted(lines) == {("validator ended", "silent"): 4714}

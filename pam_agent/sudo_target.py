@@ -18,6 +18,9 @@ _LONG: Final = (
 """sudo(8): what may stand before a command. `--preserve-env` is left out, since it may have a list
 behind it or not, and so is what runs no command."""
 
+CUT: Final = "\u2026"
+"""What the module puts at the end of a line that it has cut; an argument that ends so is quoted."""
+
 _SAME: Final = {"--user": "-u", "--group": "-g", "--shell": "-s", "--login": "-i"}
 _WITHOUT_COMMAND: Final = {"-s", "-i"}
 """They start a shell."""
@@ -30,6 +33,8 @@ def target_of(command: str, user: str) -> str:
     `command` is a line as a shell takes it, sudo's own name first. Without `-u` it is root's unless
     sudoers has `runas_default`, which is not known here; with `-g` alone it is that of `user`.
     """
+    if command.endswith(CUT):
+        return ""  # what was cut off may say otherwise
     chosen: dict[str, str] = {}
     try:
         rest = shlex.split(command)[1:]

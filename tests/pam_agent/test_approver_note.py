@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pam_agent.approver_note import note_of
@@ -39,8 +41,24 @@ def test_what_is_cut_shows_it_and_nothing_hides_behind() -> None:
     note = note_of(start, "ada")
     assert len(note.encode()) <= MAX_NOTE
     assert note.startswith("as root, in /ddd")
-    assert "\u2026: sudo true" in note
+    assert note.endswith("\u2026: sudo true[900 blanks]; evil")
+    long = replace(start, note="sudo true " + "x " * 400 + "; evil")
+    note = note_of(long, "ada")
+    assert len(note.encode()) <= MAX_NOTE
+    assert note.startswith("cut off, as root, in /ddd")
+    assert "\u2026: sudo true x" in note
     assert note.endswith("\u2026")
+
+
+def test_what_the_module_has_cut_says_so_first() -> None:
+    start = Start("sudo", "ada", note="'sudo ./deploy" + " " * 1000 + "\u2026")
+    assert note_of(start, "ada") == "cut off: 'sudo ./deploy[1000 blanks]\u2026"
+
+
+@pytest.mark.parametrize("blank", [" ", "\u2003", "\u3000", "\u2800", "\u3164", "\xa0"])
+def test_nothing_is_pushed_out_of_sight(blank: str) -> None:
+    start = Start("sudo", "ada", note=f"sudo A='{blank * 500}' sh -c 'a{blank * 3}b'")
+    assert note_of(start, "ada") == f"as root: sudo A='[500 blanks]' sh -c 'a{blank * 3}b'"
 
 
 def test_long_names_alone_are_cut_too() -> None:

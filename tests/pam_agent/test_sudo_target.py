@@ -22,6 +22,7 @@ from pam_agent.sudo_target import target_of
         ("sudo -g docker id", "ada, group docker"),
         ("sudo -u bob -g docker id", "bob, group docker"),
         ("sudo -s", "root"),
+        ("sudo echo 'x\u2026'", "root"),
         ("sudo --login -u bob", "bob"),
         ("sudoedit -u bob /etc/motd", "bob"),
     ],
@@ -51,6 +52,7 @@ def test_what_only_looks_like_it_is_not_believed(command: str) -> None:
     [
         *("", "sudo", "sudo -v", "sudo -l -U bob", "sudo -u", "sudo -u bob", "sudo -h web1 id"),
         *("sudo --preserve-env=PATH -u bob id", "sudo --unknown id", "sudo -u 'bo\u2026"),
+        *("sudo -g ada -s A=xx\u2026", "sudo -i -p xx\u2026", "sudo id\u2026"),
     ],
 )
 def test_no_command_and_an_unclear_one_have_none(command: str) -> None:

@@ -29,6 +29,9 @@ MAX_SOCKET_PATH: Final = 107
 """Bytes of a Unix socket's path on Linux (unix(7): sun_path, with its NUL)."""
 
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
 class ConfigError(Exception):
     """The file cannot be used; a line for each mistake names file, key, found and expected."""
 
@@ -54,9 +57,11 @@ def load(path: Path | None) -> Config:
 
 def parse(text: str, where: str) -> Config:
     """The configuration in `text`, from a file called `where`. Raises ConfigError."""
+    if text.startswith(_BYTE_ORDER_MARK):
+        raise ConfigError(f"{where}: not TOML: it begins with a byte order mark; save it without")
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise ConfigError(f"{where}: not TOML: {error}") from None
     except RecursionError:
         raise ConfigError(f"{where}: not TOML: nested too deep") from None
@@ -134,7 +139,9 @@ def _relay(table: RelayTable, key: str) -> Relay:
         link = parse_address(table.link)
     except AddressError as error:
         raise _KeyError(f"{key}.link: found {found(table.link)}, {error}") from None
-    if isinstance(link, UnixAddress):
+    if isinstance(link, TcpAddress):
+        _check_host(link, table.link, f"{key}.link")
+    else:
         _socket(link.path, f"{key}.link")
         if table.key is not None:
             raise _KeyError(
@@ -204,4 +211,17 @@ def _tcp(text: str, key: str) -> TcpAddress:
             f"{key}: found {found(text)}, expected at most {MAX_RELAY_ADDRESS} bytes of printable"
             " text"
         )
+    _check_host(address, text, key)
     return address
+
+
+def _check_host(address: TcpAddress, text: str, key: str) -> None:
+    """What no resolver takes, two dots in a row for example, is a mistake."""
+    try:
+        address.host.encode("idna")
+    except UnicodeError:
+        pass
+    else:
+        if clean(text) == text:
+            return
+    raise _KeyError(f"{key}: found {found(text)}, expected the name of a host, or an address")

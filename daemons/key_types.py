@@ -19,6 +19,9 @@ from protocol.text import fit
 MAX_SHOWN: Final = 60
 """Bytes of a found value that a message shows."""
 
+_LONG: Final = 10**100
+"""From here on a number is not written out: Python refuses to where it has thousands of digits."""
+
 _T = TypeVar("_T")
 
 _BASES: Final[Mapping[object, str]] = {
@@ -116,6 +119,8 @@ def found(value: object) -> str:
             return "a table"
         case list():
             return "an array"
+        case int() if abs(value) >= _LONG:
+            return "a number of hundreds of digits"
         case datetime.datetime() | datetime.date() | datetime.time():
             return "a date or time"
         case _:

@@ -1,6 +1,7 @@
 """pure. Addresses as people write them in configurations and offers."""
 
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 MAX_PORT: Final = 65535
@@ -40,9 +41,23 @@ def parse_tcp(text: str) -> TcpAddress:
     # Python refuses to make a number of thousands of digits, with another error than ours.
     is_number = port.isascii() and port.isdigit() and len(port) <= len(str(MAX_PORT))
     number = int(port) if is_number else 0
-    if not colon or not host or (":" in host) != bracketed or not 1 <= number <= MAX_PORT:
+    is_host = (":" in host) == bracketed and _can_be_looked_up(host)
+    if not colon or not host or not is_host or not 1 <= number <= MAX_PORT:
         raise AddressError("expected host:port or [ipv6]:port")
     return TcpAddress(host, number)
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """A name service answers, even if by "no": others make it raise what nobody expects."""
+    if not host.isprintable() or " " in host:
+        return False
+    try:
+        if ":" in host:
+            IPv6Address(host)
+        host.encode("idna")
+    except (UnicodeError, AddressValueError):
+        return False
+    return True
 
 
 def written(address: TcpAddress | UnixAddress) -> str:
@@ -53,7 +68,7 @@ def written(address: TcpAddress | UnixAddress) -> str:
 def parse(text: str) -> TcpAddress | UnixAddress:
     """`tcp:host:port` or `unix:/path`. Raises AddressError."""
     scheme, _, rest = text.partition(":")
-    if scheme == "unix" and rest.startswith("/"):
+    if scheme == "unix" and rest.startswith("/") and rest.isprintable():
         return UnixAddress(rest)
     if scheme == "tcp":
         return parse_tcp(rest)

@@ -88,16 +88,26 @@ def load(path: Path | None) -> Config:
         raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
+    except ValueError:  # Python makes no number of so many digits
+        raise ConfigError(f"{file}: not TOML: a number has thousands of digits") from None
     except RecursionError:
         raise ConfigError(f"{file}: not TOML: nested too deep") from None
     if wrong := mistakes(table, Config):
         raise ConfigError("\n".join(f"{file}: {each}" for each in wrong))
     try:
         config = _with_default_listeners(msgspec.convert(table, Config), table)
+        _paths(config)
         _listeners(config)
         return _with_admin_socket(config, file)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
+
+
+def _paths(config: Config) -> None:
+    for key in ("key", "agents_file", "admin_socket"):
+        text = getattr(config, key)
+        if not text.isprintable():
+            raise ConfigError(f"{key}: found {found(text)}, expected a path, printable")
 
 
 def _with_default_listeners(config: Config, given: Mapping[str, object]) -> Config:

@@ -9,6 +9,9 @@ GOOD = {
     "192.0.2.7:1": TcpAddress("192.0.2.7", 1),
     "[2001:db8::7]:65535": TcpAddress("2001:db8::7", 65535),
     "[fe80::1%eth0]:4816": TcpAddress("fe80::1%eth0", 4816),
+    "relay.example.:1": TcpAddress("relay.example.", 1),
+    f"{'a' * 63}.example:1": TcpAddress(f"{'a' * 63}.example", 1),
+    "b\u00fccher.example:1": TcpAddress("b\u00fccher.example", 1),
 }
 
 
@@ -50,6 +53,14 @@ def test_a_unix_socket() -> None:
         "[2001:db8::7:80",
         "2001:db8::7]:80",
         "[192.0.2.7]:80",
+        "[::g]:80",
+        "[:::1]:80",
+        "relay..example:80",
+        f"{'a' * 64}.example:80",
+        "a\0b:80",
+        "[::1%a\0b]:80",
+        "a b:80",
+        "a\nb:80",
     ],
 )
 def test_refused_hosts_and_ports(text: str) -> None:
@@ -58,7 +69,8 @@ def test_refused_hosts_and_ports(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host:80", "unix:", "unix:run", "http:host:80", "TCP:host:80"]
+    "text",
+    ["", "host:80", "unix:", "unix:run", "http:host:80", "TCP:host:80", "unix:/a\0b", "unix:/\n"],
 )
 def test_refused_addresses(text: str) -> None:
     with pytest.raises(AddressError, match="tcp:host:port or unix:/path"):

@@ -205,6 +205,15 @@ def test_a_credential_without_a_service_manager(
 ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "not TOML": ("agents = [", "not TOML", "end of document"),
     "not text": (b"key = '\xff'", "not TOML", "utf-8"),
+    "more digits than Python reads": (
+        BOTH + "[limits]\nlinks = " + "9" * 5000,
+        "not TOML",
+        "thousands of digits",
+    ),
+    "more digits than Python writes": (
+        BOTH + "[limits]\nlinks = 0x" + "f" * 5000,
+        "limits.links: found a number of hundreds of digits",
+    ),
     "nested too deep": ("key = " + "[" * 9999, "nested too deep"),
     "no validators": ("validators = []", "one [[validators]]"),
     "no agents": ("agents = []", "one [[agents]]"),
@@ -228,6 +237,11 @@ ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "no port": (BOTH.replace(":4817", ""), "validators[0].listen: ", "host:port"),
     "port 0": (BOTH.replace(":4817", ":0"), "validators[0].listen: ", "host:port"),
     "bare IPv6": (BOTH.replace("192.0.2.1", "::1"), "validators[0].listen: ", "[ipv6]:port"),
+    "no host": (BOTH.replace("192.0.2.1", "relay..example"), "validators[0].listen: ", "host:port"),
+    "NUL in a key's path": (r'key = "/a\u0000"' + BOTH, 'key: found "/a"', "a path"),
+    "NUL in the agents' path": (r'agents_file = "/a\u0000"' + BOTH, "agents_file: ", "a path"),
+    "NUL in the admin socket's path": (r'admin_socket = "/\u0000"' + BOTH, "admin_socket: "),
+    "NUL in a socket's path": (BOTH.replace(".sock", r"\u0000"), "agents[0].listen: ", "/path"),
     "relative path": (BOTH.replace("/run", "run"), "agents[0].listen: ", "unix:/path"),
     "what was found": (BOTH.replace("tcp:", "udp:"), 'listen: found "udp:192.0.2.1:4817"'),
     "validators by Unix": (

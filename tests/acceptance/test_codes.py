@@ -16,7 +16,7 @@ from tests.support.moved_clocks import Clocks, moved_clocks
 from tests.support.namespace import USER
 from tests.support.pam import Message, PamCode, Reply, Style, pam_session, service_folder
 from tests.support.plain_host import programs
-from tests.support.programs import HOST, Entry, Installation
+from tests.support.programs import HOST, QUEUE, Entry, Installation
 
 SERVICES: Final = '[services.sshd]\nfirst_factor = "password"\nmethods = ["approve", "code"]\n'
 """And postgresql as it is known without being told: nothing can be shown, a ticket is typed."""
@@ -88,7 +88,7 @@ async def without_network(folder: Path) -> AsyncIterator[Site]:
         async with programs(folder, agent_prefix=clocks.prefix) as running:
             parts = running.parts
             file = folder / "agent.toml"
-            quick = file.read_text().replace("timers = {", "timers = {queue = 0.1, ")
+            quick = file.read_text().replace(QUEUE, "queue = 0.1")
             file.write_text(quick + SERVICES)
             parts.agent.process.send_signal(signal.SIGHUP)
             await parts.agent.logged("configuration adopted")

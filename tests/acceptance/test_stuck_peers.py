@@ -28,7 +28,7 @@ from tests.support.caller import Caller, calling
 from tests.support.patience import until
 from tests.support.phone import Attempt, Phone
 from tests.support.process_size import descriptors
-from tests.support.programs import BIN, Daemon, Device, Entry, daemon, enroll, free_port
+from tests.support.programs import BIN, QUEUE, Daemon, Device, Entry, daemon, enroll, free_port
 from tests.support.terminal import Terminal, terminal
 from validator.keystore import KeyStore
 from validator.outcomes import Outcome
@@ -55,6 +55,8 @@ class Host:
 
     folder: Path
     agent: Daemon
+    prefix: tuple[str, ...]
+    """Before the commands of devices, which are at the near end of the cable."""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class Host:
         return self.folder / "pam.sock"
 
     async def enrolled(self, user: str) -> Device:
-        device = Device(self.folder / user)
+        device = Device(self.folder / user, self.prefix)
         config = self.folder / "agent.toml"
         await enroll([*AGENT, "enroll", user, "--json", "--config", str(config)], device)
         return device
@@ -107,9 +109,9 @@ async def site(folder: Path) -> AsyncIterator[Site]:
             command = [*prefix, *AGENT, "serve", "--config", config]
             agent = await stack.enter_async_context(daemon(command))
             await agent.logged("agent up")
-            return Host(folder / name, agent)
+            return Host(folder / name, agent, tuple(laid.here()))
 
-        beyond = await host("beyond", *laid.command())
+        beyond = await host("beyond", *laid.there())
         known = await _said([*AGENT, "link-key", "--config", f"{folder}/beyond/agent.toml"])
         (folder / "agents").write_text(known)
         (folder / "relay.toml").write_text(
@@ -119,7 +121,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
             'log = {format = "json"}\n'
         )
         relay = await stack.enter_async_context(
-            daemon([*RELAY, "serve", "--config", f"{folder}/relay.toml"])
+            daemon(laid.here(*RELAY, "serve", "--config", f"{folder}/relay.toml"))
         )
         await relay.logged("relay up")
         parts = Site(laid, relay, await host("well"), await host("stopping"), beyond)
@@ -139,7 +141,7 @@ def _configure(folder: Path, relay: str, port: int) -> None:
         f'host = "{folder.name}"\nstate = "{folder}/state"\n'
         f'socket = "{folder}/pam.sock"\nadmin_socket = "{folder}/admin.sock"\n'
         f'relays = [{{{relay}, validators = ["{NEAR}:{port}"]}}]\n'
-        f"timers = {{acknowledgement = {ACKNOWLEDGEMENT}}}\n"
+        f"timers = {{{QUEUE}, acknowledgement = {ACKNOWLEDGEMENT}}}\n"
         'log = {format = "json"}\n'
     )
 
@@ -219,7 +221,7 @@ async def _a_device_that_stops(stuck: Stuck, device: Device) -> None:
     well = stuck.parts.well
     async with calling(well.socket, "bob") as caller:
         command = _sign_on(device, well, await caller.passcode())
-        async with terminal(command) as screen:
+        async with terminal(stuck.parts.cable.here(*command)) as screen:
             await screen.shows(DECIDING)
             await stuck.wait()
             screen.process.send_signal(signal.SIGSTOP)
@@ -232,7 +234,7 @@ async def _a_device_that_is_cut_off(stuck: Stuck, device: Device) -> None:
     well = stuck.parts.well
     async with calling(well.socket, "eve") as caller:
         command = _sign_on(device, well, await caller.passcode())
-        async with terminal(stuck.parts.cable.command(*command)) as screen:
+        async with terminal(stuck.parts.cable.there(*command)) as screen:
             await screen.shows(DECIDING)
             await stuck.wait()
             await _has_not_decided(screen)

@@ -1,15 +1,17 @@
 """edge. A network of the test's own, with one cable in it that can be pulled.
 
-The test's thread, and whatever it starts, moves into a new network namespace; a second one is at
-the cable's far end. Who is there is not told when the cable is pulled, nor is who talks to it: no
-FIN, no reset, no ICMP, as when a device leaves the room. It needs root; the machine's own network
-is not touched.
+The test's thread moves into a new network namespace; a second one is at the cable's far end.
+Programs are started in either by `here` and `there`: Trio starts them in threads of its own, which
+may be older than the namespace. Who is there is not told when the cable is pulled, nor is who talks
+to it: no FIN, no reset, no ICMP, as when a device leaves the room. It needs root; the machine's own
+network is not touched.
 """
 
 import ctypes
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,18 +30,23 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 class Cable:
     """From the test's network to another one that nobody is in but who is started there."""
 
-    _far: int
-    """A process in the far network."""
+    _near: str
+    _far: str
+    """The two networks, as files of processes in them."""
 
-    def command(self, *argv: str | Path) -> list[str]:
+    def here(self, *argv: str | Path) -> list[str]:
+        """`argv`, to run at the near end."""
+        return ["nsenter", f"--net={self._near}", *map(str, argv)]
+
+    def there(self, *argv: str | Path) -> list[str]:
         """`argv`, to run at the far end."""
-        return ["nsenter", f"--net=/proc/{self._far}/ns/net", *map(str, argv)]
+        return ["nsenter", f"--net={self._far}", *map(str, argv)]
 
     def pull(self) -> None:
-        _run(self.command("ip", "link", "set", "far", "down"))
+        _run(self.there("ip", "link", "set", "far", "down"))
 
     def plug(self) -> None:
-        _run(self.command("ip", "link", "set", "far", "up"))
+        _run(self.there("ip", "link", "set", "far", "up"))
 
 
 @contextmanager
@@ -58,7 +65,8 @@ def cable() -> Iterator[Cable]:
 
 
 def _laid(far: subprocess.Popen[bytes]) -> Cable:
-    laid = Cable(far.pid)
+    thread = f"/proc/{os.getpid()}/task/{threading.get_native_id()}"
+    laid = Cable(f"{thread}/ns/net", f"/proc/{far.pid}/ns/net")
     own = os.readlink("/proc/thread-self/ns/net")
     while os.readlink(f"/proc/{far.pid}/ns/net") == own:
         os.sched_yield()  # unshare has not come so far yet
@@ -66,7 +74,7 @@ def _laid(far: subprocess.Popen[bytes]) -> Cable:
     _run(["ip", "link", "add", "near", "type", "veth", "peer", "far", "netns", str(far.pid)])
     _run(["ip", "address", "add", f"{NEAR}/30", "dev", "near"])
     _run(["ip", "link", "set", "near", "up"])
-    _run(laid.command("ip", "address", "add", f"{FAR}/30", "dev", "far"))
+    _run(laid.there("ip", "address", "add", f"{FAR}/30", "dev", "far"))
     laid.plug()
     return laid
 

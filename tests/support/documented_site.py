@@ -14,7 +14,7 @@ import trio
 from tests.support.debian_stacks import PASSWORD, give_password, stack
 from tests.support.namespace import USER, system_host
 from tests.support.patience import until
-from tests.support.programs import HOST, VALIDATION, installation
+from tests.support.programs import HOST, QUEUE, VALIDATION, installation
 from tests.support.service_pages import blocks
 from tests.support.site import OTHER_LINES, Site
 from tests.support.terminal import ENTER, Terminal
@@ -70,7 +70,7 @@ class DocumentedSite(Site):
     async def no_relay(self) -> None:
         """The agent gives up the search for one sooner than it would."""
         file, agent = self.folder / "agent.toml", self.parts.agent
-        file.write_text(file.read_text().replace("timers = {", "timers = {queue = 0.1, "))
+        file.write_text(file.read_text().replace(QUEUE, "queue = 0.1"))
         agent.process.send_signal(signal.SIGHUP)
         await agent.logged("configuration adopted")
         self.parts.relay.process.terminate()

@@ -28,6 +28,8 @@ PATIENCE: Final = 20.0
 """Seconds until something that must happen is missed: real programs on a busy machine."""
 VALIDATION: Final = 60.0
 """Seconds that a passcode is valid: the agent's default, so that no busy machine is too slow."""
+QUEUE: Final = "queue = 10.0"
+"""For as long an agent waits for its relay: five times the default."""
 
 Entry = dict[str, Any]
 """A line of a program's log."""
@@ -102,14 +104,15 @@ async def daemon(command: Sequence[str]) -> AsyncIterator[Daemon]:
 
 @dataclass(frozen=True)
 class Device:
-    """A user's device: a key store and the program `bartizan` on it."""
+    """A user's device: a key store and the program `bartizan` on it, which `prefix` starts."""
 
     folder: Path
+    prefix: tuple[str, ...] = ()
 
     async def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[bytes]:
         """Runs the program. Its exit code is for the caller to judge."""
         return await trio.run_process(
-            [str(BIN / "bartizan"), *arguments],
+            [*self.prefix, str(BIN / "bartizan"), *arguments],
             stdin=typed.encode(),
             capture_stdout=True,
             capture_stderr=True,
@@ -190,7 +193,7 @@ async def installation(
             f'host = "{HOST}"\nstate = "{folder}/state"\n'
             f'socket = "{socket}"\nadmin_socket = "{folder}/admin.sock"\n'
             f'relays = [{{link = "unix:{links}", validators = ["{validators}"]}}]\n'
-            f"timers = {{validation = {validation}}}\n"
+            f"timers = {{{QUEUE}, validation = {validation}}}\n"
             'log = {format = "json"}\n' + settings
         )
         agent_program = str(BIN / "bartizan-agent")

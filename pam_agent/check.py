@@ -11,6 +11,8 @@ from pam_agent import (
     check_sshd,
     check_sshd_blocks,
     check_sudoers,
+    sudoers,
+    sudoers_files,
 )
 from pam_agent.check_finding import Finding, note
 from pam_agent.host_files import HostFiles
@@ -26,7 +28,7 @@ from pam_agent.sshd_config import NotAskedError
 class Host:
     """The host whose files lie under `root`; of another root than / nothing that runs is asked.
 
-    `meant` are Match blocks of sshd, `Match ...` each, that let in otherwise on purpose.
+    `meant` are what lets in otherwise on purpose: `Match ...` of sshd's, `Defaults:...` of sudo's.
     """
 
     config: Config
@@ -62,9 +64,9 @@ def findings(host: Host) -> Iterator[Finding]:
             yield from _sshd(host, services)
         else:
             yield from services.judge(name)
-    yield from services.left_out(used)
     yield from services.no_files()
     yield from services.not_read()
+    yield from _sudo(host, services, used)
     yield from _limits(host, used)
     for name in host.config.services:
         if name not in used:
@@ -108,17 +110,18 @@ def _sshd(host: Host, services: check_services.Services) -> Iterator[Finding]:
         )
 
 
+def _sudo(host: Host, services: check_services.Services, used: list[str]) -> Iterator[Finding]:
+    """sudoers, which also says as which services sudo asks."""
+    reading = sudoers.read(sudoers_files.of(host.own))
+    names = check_sudoers.services(reading)
+    yield from services.left_out(used, names)
+    for name in [each for each in (*check_services.SUDO, *names) if each in used][:1]:
+        yield from check_sudoers.judge(name, used, reading, host.meant)
+
+
 def _limits(host: Host, used: list[str]) -> Iterator[Finding]:
     """What stands in the files of other programs."""
     config = host.config
-    sudo = [name for name in check_sudoers.SERVICES if name in used]
-    if sudo:
-        yield from check_sudoers.judge(
-            sudo[0],
-            used,
-            lambda path: host.text(Path(path)),
-            lambda folder: [str(each) for each in host.files(Path(folder), "*")],
-        )
     if "login" in used:
         path = Path("/etc/login.defs")
         policy = policy_of("login", config.services, config.timers)

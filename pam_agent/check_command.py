@@ -29,7 +29,7 @@ EXIT_MISTAKES: Final = 1
     "--meant",
     multiple=True,
     metavar="'Match ...'",
-    help="A Match block of sshd's that lets in without the factor on purpose; again for others.",
+    help="A Match block of sshd's, or Defaults:... of sudo's, that goes without on purpose.",
 )
 @json_option
 def check_setup(path: Path | None, root: Path, meant: tuple[str, ...], as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """edge. The mistakes in the service files of a host's PAM."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,14 +12,10 @@ from pam_agent.settings import Config
 from pam_agent.stack_file import OTHER
 from pam_agent.stack_findings import Asked, goes_without, is_used, judge
 
-TWINS: Final[Mapping[str, str]] = {"sudo": "sudo-i", "su": "su-l"}
-"""PAM services of the same program, for a plain call and for a login shell."""
-COMMANDS: Final[Mapping[str, str]] = {
-    "sudo": "sudo",
-    "sudo-i": "sudo -i",
-    "su": "su",
-    "su-l": "su -",
-}
+SU: Final = ("su", "su-l")
+"""The PAM services of su, for a plain call and for a login shell."""
+SUDO: Final = ("sudo", "sudo-i")
+"""The same of sudo, where sudoers does not name others."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +37,20 @@ class Services:
         found = list(judge(asked, of_it.text))
         yield from () if of_it.closed else found
 
-    def left_out(self, used: list[str]) -> Iterator[Finding]:
-        """Programs that ask PAM as two services, of which one has the module."""
-        for name, other in TWINS.items():
+    def left_out(self, used: list[str], sudo: tuple[str, str]) -> Iterator[Finding]:
+        """Programs that ask PAM as two services, of which one has the module. `sudo` are the two of
+        sudo; that another one than the usual has no module sudoers is blamed for."""
+        calls = {"su": "su", "su-l": "su -", sudo[1]: "sudo -i", sudo[0]: "sudo"}
+        for name, other in (sudo, SU):
             for one, left in ((name, other), (other, name)):
-                if one in used and self._goes_without(left):
+                if one in used and left in (*SU, *SUDO) and self._goes_without(left):
                     there = self.pam.text(left) is not None
                     why = "" if there else f" There is no such file, and libpam takes {OTHER}."
                     yield mistake(
                         "left-out",
                         left,
                         f"{FOLDERS[0]}/{left}",
-                        f"{one} asks for the factor, and {left} does not: `{COMMANDS[left]}` goes"
+                        f"{one} asks for the factor, and {left} does not: `{calls[left]}` goes"
                         f" without.{why}",
                         f"Write the same lines as in {FOLDERS[0]}/{one}.",
                     )

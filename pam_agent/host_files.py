@@ -71,10 +71,10 @@ class HostFiles:
         found = self.read(path)
         return None if isinstance(found, Trouble) else found
 
-    def mode(self, path: Path) -> int | None:
-        """A file's type and permissions, None when there is none."""
+    def status(self, path: Path) -> os.stat_result | None:
+        """A file's type, permissions and owner, None when there is none."""
         try:
-            return self.under(path).stat().st_mode
+            return self.under(path).stat()
         except (OSError, ValueError):
             return None
 

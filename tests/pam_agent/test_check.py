@@ -326,6 +326,27 @@ def test_a_line_that_was_meant_to_have_the_module(
     assert "left-out" not in {each[0] for each in root.found()}
 
 
+def test_sudo_asks_as_sudoers_says(root: Root) -> None:
+    """A stack of another name is sudo's then, and the one of that name is nobody's."""
+    root.path("/etc/pam.d/sudo").rename(root.path("/etc/pam.d/other-sudo"))
+    root.write("/etc/pam.d/sudo", "@include common-auth\n")
+    root.path("/etc/pam.d/sudo-i").unlink()
+    root.write("/etc/pam.d/other", "@include common-auth\n")
+    root.write("/etc/pam.d/su-l", root.path("/etc/pam.d/su").read_text())
+    assert root.found() == []  # nobody asks as other-sudo
+    sudoers = root.path("/etc/sudoers.d/bartizan").read_text()
+    both = "Defaults pam_service=other-sudo, pam_login_service=other-sudo\n"
+    root.write("/etc/sudoers.d/bartizan", sudoers + both)
+    assert root.found() == []
+    root.write("/etc/sudoers.d/bartizan", both)
+    assert root.found() == [("sudo-timestamp", "other-sudo", "/etc/sudoers")]
+    root.write("/etc/pam.d/plain", "@include common-auth\n")
+    root.write("/etc/sudoers.d/bartizan", f"{sudoers}{both}Defaults pam_service=plain\n")
+    assert root.found() == [("sudo-other-service", "other-sudo", "/etc/sudoers.d/bartizan:4")]
+    root.write("/etc/sudoers.d/bartizan", sudoers + "Defaults pam_service=other-sudo\n")
+    assert root.found() == [("left-out", "sudo-i", "/etc/pam.d/sudo-i")]
+
+
 def test_links_to_nowhere_that_concern_nobody(root: Root) -> None:
     root.path("/etc/pam.d/cups").symlink_to("none")
     root.path("/etc/pam.d/backup").mkdir()

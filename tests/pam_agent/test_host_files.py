@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 def test_links_stay_under_the_root(root: Path, target: str) -> None:
     (root / "etc/a").symlink_to(target)
     assert HostFiles(root).read(FILE) == "of that host"
-    assert HostFiles(root).mode(FILE) == (root / "real").stat().st_mode
+    assert HostFiles(root).status(FILE) == (root / "real").stat()
 
 
 def test_so_does_a_folder_that_is_a_link(root: Path) -> None:
@@ -41,7 +41,7 @@ def test_what_leads_nowhere_is_gone(root: Path) -> None:
     for name in ("loop", "dangling", "none", "loop/b", "d/none", "zero\0", "x" * 300):
         assert files.read(Path("/etc") / name) is Trouble.GONE, name
         assert files.text(Path("/etc") / name) is None
-        assert files.mode(Path("/etc") / name) is None
+        assert files.status(Path("/etc") / name) is None
     assert files.matching("/etc/loop/*") == []
 
 

@@ -1,5 +1,6 @@
 """edge. A person's terminal: a program on a pseudo-terminal, what its screen shows, and keys."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -76,13 +77,14 @@ class Terminal:
             await trio.sleep(1)
 
     async def _read(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")  # letters come in pieces
         while True:
             try:
                 received = await self.keyboard.receive_some()
             except trio.BrokenResourceError:
                 received = b""  # Linux: EIO once no program has the terminal open
             async with self._changed:
-                self.screen += received.decode(errors="replace")
+                self.screen += decoder.decode(received)
                 self._over = not received
                 self._changed.notify_all()
             if not received:

@@ -117,7 +117,8 @@ class TerminalUser:
         except OSError:  # EIO: the program has ended
             data = b""
         self.raw += data
-        self.screen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.raw.decode()).replace("\r\n", "\n")
+        text = self.raw.decode(errors="replace")  # of a letter, half may be there
+        self.screen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text).replace("\r\n", "\n")
         return bool(data)
 
 

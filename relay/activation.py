@@ -5,14 +5,16 @@ Both are told apart by the descriptors' names; which listener is which, by where
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from daemons.supervision import Supervision
 from daemons.systemd import listening_socket
+from protocol.address import TcpAddress, UnixAddress
 from relay.config import ConfigError, Plan
-from relay.listeners import adapt, address_of, is_at, open_listener
+from relay.listeners import Place, adapt, address_of, is_at, look_up, open_listener
 from relay.switch import Listener
 
 KEPT_STATE: Final = "bartizan.state"
@@ -76,43 +78,68 @@ def _content(descriptor: int) -> bytes:
         return file.read(MAX_STATE)
 
 
-def open_listeners(plan: Plan, found: Given | None = None) -> list[Listener]:
+Places = Mapping[TcpAddress | UnixAddress, Sequence[Place]]
+"""What addresses stand for."""
+
+
+def look_up_all(plan: Plan, known: Places = MappingProxyType({})) -> Places:
+    """Where `plan` listens. Names in `known` are not asked for again; for others it may take long.
+    Raises ConfigError."""
+    places: dict[TcpAddress | UnixAddress, Sequence[Place]] = {}
+    for each in plan.listeners:
+        address = each.address
+        try:
+            places[address] = known.get(address) or look_up(address)
+        except OSError as error:
+            raise _cannot_listen(address, error) from None
+    return places
+
+
+def open_listeners(
+    plan: Plan, found: Given | None = None, places: Places | None = None
+) -> list[Listener]:
     """Those of `plan`: the ones that were handed over, and the rest opened here.
 
-    What `found` has left of its listeners then is no longer wanted. Raises ConfigError for an
-    address that cannot be listened on, and for a listener of the manager's that `plan` has not.
+    What `found` has left of its listeners then is no longer wanted. Without `places` the names are
+    looked up here. Raises ConfigError for an address that cannot be listened on, and for a listener
+    of the manager's that `plan` has not.
     """
     found = found or Given()
+    places = look_up_all(plan) if places is None else places
     listeners: list[Listener] = []
     opened: list[socket.socket] = []
     taken: list[socket.socket] = []
     try:
         for wanted in plan.listeners:
-            try:
-                pool = [*found.activated, *found.listeners]
-                sockets = [x for x in pool if x not in taken and is_at(x, wanted.address)]
-                taken += sockets
-                if not sockets:
+            where = places[wanted.address]
+            pool = [*found.activated, *found.listeners]
+            sockets = [x for x in pool if x not in taken and is_at(x, where)]
+            taken += sockets
+            if not sockets:
+                try:
                     sockets = open_listener(
-                        wanted.address, plan.sockets, for_strangers=wanted.trusted is None
+                        where, plan.sockets, for_strangers=wanted.trusted is None
                     )
-                    opened += sockets
-            except OSError as error:
-                reason = error.strerror or error
-                raise ConfigError(f"cannot listen on {wanted.address}: {reason}") from None
+                except OSError as error:
+                    raise _cannot_listen(wanted.address, error) from None
+                opened += sockets
             listeners += [
                 Listener(each, wanted.trusted, wanted.proxies, wanted.address) for each in sockets
             ]
         _all_are_known(found.activated, taken)
-    except ConfigError:
+        for each in listeners:
+            if each.socket in taken:
+                adapt(each.socket, plan.sockets, for_strangers=each.trusted is None)
+    except (ConfigError, OSError):
         close_all(opened)
         raise
-    for each in listeners:
-        if each.socket in taken:
-            adapt(each.socket, plan.sockets, for_strangers=each.trusted is None)
     found.activated = [each for each in found.activated if each not in taken]
     found.listeners = [each for each in found.listeners if each not in taken]
     return listeners
+
+
+def _cannot_listen(address: TcpAddress | UnixAddress, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot listen on {address}: {error.strerror or error}")
 
 
 def _all_are_known(activated: Sequence[socket.socket], taken: Sequence[socket.socket]) -> None:

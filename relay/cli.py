@@ -43,7 +43,8 @@ def serve(file: Path | None) -> None:
     trio.run(
         service.run,
         plan,
-        lambda: _fitted(config.plan(config.load(file))),
+        lambda: config.plan(config.load(file)),
+        _fitted,
         systemd.Manager(told),
         DescriptorStore(told),
         found,

@@ -21,7 +21,8 @@ class AgentsListener(Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: Annotated[str, Meta(examples=["tcp:[::]:4816"])]
     """`unix:/path`, where the system vouches for the agent, or `tcp:host:port`, where its key does:
-    an inner address is best. `[::]` takes IPv4, too."""
+    an inner address is best. `[::]` takes IPv4, too. A host name in the place of an address is
+    looked up when the relay starts, and at a reload only if it is new in this file."""
 
     uids: Annotated[list[Annotated[int, Meta(ge=0)]] | None, Meta(examples=[[0, 998]])] = None
     """On a Unix listener: the users that may attach, by number. Without it: root, the relay's own
@@ -36,7 +37,7 @@ class ValidatorsListener(Struct, frozen=True, forbid_unknown_fields=True):
     address."""
 
     listen: Annotated[str, Meta(examples=["tcp:[::]:4817"])]
-    """`tcp:host:port`."""
+    """`tcp:host:port`; a host name is looked up as for agents."""
 
     proxy_from: _ByProxy = None
     """Addresses and networks of proxies. Connections then come from these only, and each begins

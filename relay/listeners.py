@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +22,35 @@ DIRECTORY_MODE: Final = 0o755
 """Of a Unix listener's folder, where there is none yet: agents of other users must get in."""
 
 
-def open_listener(
-    address: TcpAddress | UnixAddress, options: SocketOptions, *, for_strangers: bool
-) -> list[socket.socket]:
-    """The listening sockets for one address (a host name may have several). Raises OSError."""
+Place = tuple[int, str | tuple[object, ...]]
+"""A family and a socket's address in it: what bind(2) takes."""
+
+
+def look_up(address: TcpAddress | UnixAddress) -> list[Place]:
+    """What an address stands for; a host name may stand for several places.
+
+    Only names are asked for, and nobody says how long the answer takes. Raises OSError.
+    """
     if isinstance(address, UnixAddress):
-        return [_open_unix(address.path, options.backlog)]
+        return [(socket.AF_UNIX, address.path)]
+    infos = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    return [(family, sockaddr) for family, _, _, _, sockaddr in dict.fromkeys(infos)]
+
+
+def open_listener(
+    places: Sequence[Place], options: SocketOptions, *, for_strangers: bool
+) -> list[socket.socket]:
+    """A listening socket for each of an address's places. Raises OSError."""
     sockets: list[socket.socket] = []
     try:
-        for family, sockaddr in _found(address):
-            sockets.append(_open_tcp(family, sockaddr, options, for_strangers=for_strangers))
+        for family, where in places:
+            sockets.append(
+                _open_unix(where, options.backlog)
+                if isinstance(where, str)
+                else _open_tcp(family, where, options, for_strangers=for_strangers)
+            )
     except OSError:
         for sock in sockets:
             sock.close()
@@ -38,23 +58,23 @@ def open_listener(
     return sockets
 
 
-def is_at(sock: socket.socket, address: TcpAddress | UnixAddress) -> bool:
-    """Whether a listening socket is one that `address` stands for. Raises OSError."""
-    name = sock.getsockname()
-    if isinstance(address, UnixAddress):
-        return sock.family == socket.AF_UNIX and os.path.realpath(name) == os.path.realpath(
-            address.path
-        )
-    return any(
-        sock.family == family and name[:2] == sockaddr[:2] for family, sockaddr in _found(address)
-    )
+def place_of(sock: socket.socket) -> Place:
+    """Where a socket listens."""
+    return sock.family, sock.getsockname()
 
 
-def _found(address: TcpAddress) -> list[tuple[int, tuple[object, ...]]]:
-    infos = socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    return [(family, sockaddr) for family, _, _, _, sockaddr in dict.fromkeys(infos)]
+def is_at(sock: socket.socket, places: Sequence[Place]) -> bool:
+    """Whether a listening socket is at one of `places`."""
+    own_family, own = place_of(sock)
+    for family, where in places:
+        if own_family != family:
+            continue
+        if isinstance(own, str) and isinstance(where, str):
+            if os.path.realpath(own) == os.path.realpath(where):
+                return True
+        elif own[:2] == where[:2]:
+            return True
+    return False
 
 
 def _open_tcp(

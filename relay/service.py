@@ -31,7 +31,6 @@ from relay.activation import (
     Given,
     close_all,
     listener_name,
-    open_listeners,
     socket_number,
 )
 from relay.broker import Broker
@@ -40,6 +39,7 @@ from relay.ends import Link
 from relay.listeners import address_of
 from relay.logs import reporter
 from relay.oversight import oversee
+from relay.rereading import reread
 from relay.server import Relay
 from relay.switch import Listener
 
@@ -55,14 +55,16 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 async def run(
     plan: Plan,
-    reread: Callable[[], Plan],
+    read: Callable[[], Plan],
+    fit: Callable[[Plan], Plan],
     manager: Manager,
     store: DescriptorStore,
     found: Given,
     listeners: list[Listener],
     book: Book,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. SIGHUP: go by the plan that `reread` gives.
+    """Serve until SIGTERM or SIGINT. SIGHUP: go by the plan that `read` gives, in another
+    thread, and `fit` makes of it.
 
     A second signal to stop kills. `listeners` are those of `plan`, `found` what is left of what
     was handed over.
@@ -92,7 +94,7 @@ async def run(
                         stopped_by = signal.Signals(number)
                         break
                     await manager.tell(reloading(time.clock_gettime(time.CLOCK_MONOTONIC)))
-                    await _reload(relay, reread, found.numbers, store)
+                    await _reload(relay, read, fit, found.numbers, store)
                     await manager.tell(ready(relay.status))
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM is now
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -218,19 +220,20 @@ def _strangers(relay: Relay, room: int) -> int:
 
 
 async def _reload(
-    relay: Relay, reread: Callable[[], Plan], there: set[int], store: DescriptorStore
+    relay: Relay,
+    read: Callable[[], Plan],
+    fit: Callable[[Plan], Plan],
+    there: set[int],
+    store: DescriptorStore,
 ) -> None:
     """Go by the new configuration, dropping nothing that it allows. One that is no good changes
     nothing."""
     try:
-        plan = reread()
-        ours = Given(listeners=[each.socket for each in relay.listeners])
-        listeners = open_listeners(plan, ours)
+        plan, listeners, gone = await reread(read, fit, relay.listeners)
     except ConfigError as error:
         reason = "; ".join(str(error).splitlines())
         _log.error("configuration refused", reason=reason, advice="it stays as it was")
         return
-    gone = [each for each in relay.listeners if each.socket in ours.listeners]
     names = [listener_name(each.socket) for each in gone]
     where = [address_of(each.socket) for each in gone]
     old = {key: getattr(relay.plan, key) for key in NEED_A_RESTART}

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from protocol.address import TcpAddress, UnixAddress
-from relay.listeners import STRANGERS_BUFFER, address_of, open_listener
+from relay.listeners import STRANGERS_BUFFER, address_of, look_up, open_listener
 from relay.outcomes import LinkOutcome
 from relay.records import LinkEnded
 from relay.socket_options import SocketOptions
@@ -25,7 +25,7 @@ LOOPBACK: Final = TcpAddress("127.0.0.1", 0)
 
 
 def open_one(address: TcpAddress | UnixAddress) -> socket.socket:
-    [sock] = open_listener(address, OPTIONS, for_strangers=False)
+    [sock] = open_listener(look_up(address), OPTIONS, for_strangers=False)
     return sock
 
 
@@ -49,7 +49,7 @@ def test_a_socket_in_use_stays_even_when_its_backlog_is_full(tmp_path: Path) -> 
         other.listen(0)
         client.connect(path)
         with pytest.raises(OSError, match="in use"):
-            open_listener(UnixAddress(path), OPTIONS, for_strangers=False)
+            open_listener(look_up(UnixAddress(path)), OPTIONS, for_strangers=False)
 
 
 def test_a_file_is_not_removed(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_second_of_two_addresses_failing_closes_the_first(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
         before = set(os.listdir("/proc/self/fd"))
         with pytest.raises(OSError, match="in use"):
-            open_listener(TcpAddress("two.example", 1), OPTIONS, for_strangers=False)
+            open_listener(look_up(TcpAddress("two.example", 1)), OPTIONS, for_strangers=False)
         assert set(os.listdir("/proc/self/fd")) == before
 
 
@@ -153,7 +153,7 @@ def test_the_ipv6_wildcard_takes_ipv4_too_and_one_ipv6_address_does_not() -> Non
 def test_strangers_get_small_buffers_and_agents_do_not() -> None:
     sizes = []
     for for_strangers in (True, False):
-        [sock] = open_listener(LOOPBACK, OPTIONS, for_strangers=for_strangers)
+        [sock] = open_listener(look_up(LOOPBACK), OPTIONS, for_strangers=for_strangers)
         with sock, socket.create_connection(sock.getsockname()), sock.accept()[0] as accepted:
             sizes.append(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

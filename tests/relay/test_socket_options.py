@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from protocol.address import TcpAddress, UnixAddress
-from relay.listeners import open_listener
+from relay.listeners import look_up, open_listener
 from relay.socket_options import SocketOptions
 
 LOOPBACK: Final = TcpAddress("127.0.0.1", 0)
@@ -30,7 +30,7 @@ TOLERANCE: Final = 0.9
 
 
 def listening(for_strangers: bool, **options: int) -> socket.socket:
-    [sock] = open_listener(LOOPBACK, SocketOptions(**options), for_strangers=for_strangers)
+    [sock] = open_listener(look_up(LOOPBACK), SocketOptions(**options), for_strangers=for_strangers)
     return sock
 
 
@@ -149,7 +149,7 @@ def test_the_backlog_is_all_that_waits_to_be_accepted(kind: str, tmp_path: Path)
     address = LOOPBACK if kind == "tcp" else UnixAddress(str(tmp_path / "a.sock"))
     waiting = {}
     for backlog in (1, 3):
-        [sock] = open_listener(address, SocketOptions(backlog=backlog), for_strangers=True)
+        [sock] = open_listener(look_up(address), SocketOptions(backlog=backlog), for_strangers=True)
         with sock, ExitStack() as stack:
             poll = select.poll()
             for _ in range(8):

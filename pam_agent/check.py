@@ -7,10 +7,12 @@ from pathlib import Path
 from pam_agent import (
     check_host,
     check_limits,
+    check_postgresql,
     check_services,
     check_sshd,
     check_sshd_blocks,
     check_sudoers,
+    postgresql_files,
     sudoers,
     sudoers_files,
 )
@@ -43,14 +45,6 @@ class Host:
     def own(self) -> HostFiles:
         """Its files."""
         return HostFiles(self.root)
-
-    def text(self, path: Path) -> str | None:
-        """What is in a file, None when it cannot be read."""
-        return self.own.text(path)
-
-    def files(self, folder: Path, pattern: str) -> list[Path]:
-        """Files of that host, in order."""
-        return self.own.matching(f"{folder}/{pattern}")
 
 
 def findings(host: Host) -> Iterator[Finding]:
@@ -125,14 +119,13 @@ def _limits(host: Host, used: list[str]) -> Iterator[Finding]:
     if "login" in used:
         path = Path("/etc/login.defs")
         policy = policy_of("login", config.services, config.timers)
-        yield from check_limits.login(str(path), host.text(path), policy)
-    for name in used:
-        if name.startswith("postgresql"):  # pg_hba.conf may name others
-            policy = policy_of(name, config.services, config.timers)
-            yield from check_limits.callers(name, config.callers)
-            for path in host.files(Path("/etc/postgresql"), "*/*/postgresql.conf"):
-                text = host.text(path) or ""
-                yield from check_limits.postgresql(name, str(path), text, policy)
+        yield from check_limits.login(str(path), host.own.text(path), policy)
+    yield from check_postgresql.judge(
+        used,
+        postgresql_files.clusters(host.own),
+        lambda name: policy_of(name, config.services, config.timers),
+        config.callers,
+    )
 
 
 def _running(host: Host) -> Iterator[Finding]:

@@ -110,7 +110,11 @@ def hurried_postgresql(root: Root) -> None:
     root.write("/etc/pam.d/postgresql", "auth required pam_bartizan.so\n")
     root.write(AGENT, '[callers]\npostgres = ["postgresql"]\n' + root.path(AGENT).read_text())
     root.change(AGENT, 'host = "web1"\n', "")
-    root.write("/etc/postgresql/15/main/postgresql.conf", "authentication_timeout = 20s\n")
+    data = "/var/lib/postgresql/15/main"
+    main = f"data_directory = '{data}'\ninclude_dir 'conf.d'\nauthentication_timeout = 1min\n"
+    root.write("/etc/postgresql/15/main/postgresql.conf", main)
+    root.write("/etc/postgresql/15/main/conf.d/a.conf", "authentication_timeout = 2min\n")
+    root.write(f"{data}/postgresql.auto.conf", "# ALTER SYSTEM\nauthentication_timeout = '20s'\n")
 
 
 def match(*lines: str) -> Callable[[Root], None]:
@@ -265,7 +269,7 @@ PLANTED: list[tuple[Callable[[Root], None], tuple[str, str, str]]] = [
     ),
     (
         hurried_postgresql,
-        ("postgresql-timeout", "postgresql", "/etc/postgresql/15/main/postgresql.conf"),
+        ("postgresql-timeout", "postgresql", "/var/lib/postgresql/15/main/postgresql.auto.conf:2"),
     ),
     (
         unread_sudoers,

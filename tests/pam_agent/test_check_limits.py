@@ -2,7 +2,7 @@
 
 import pytest
 
-from pam_agent.check_limits import callers, login, postgresql
+from pam_agent.check_limits import login
 from pam_agent.policy import Timers
 from pam_agent.service_policy import ServiceTable, policy
 
@@ -31,34 +31,3 @@ def test_a_longer_sign_on_needs_a_longer_login() -> None:
     (finding,) = login("/etc/login.defs", None, policy("login", table, Timers()))
     assert finding.wrong.startswith("LOGIN_TIMEOUT is 60 s, and a sign-on may last 150 s")
     assert finding.instead.startswith("Set LOGIN_TIMEOUT to 160 s")
-
-
-CONF = "/etc/postgresql/15/main/postgresql.conf"
-POSTGRESQL = policy("postgresql", ServiceTable(), Timers())
-
-
-@pytest.mark.parametrize(
-    ("text", "wrong"),
-    [
-        ("", False),
-        ("authentication_timeout = 1min  # (change requires restart)\n", False),
-        ("authentication_timeout = 30s\n", True),
-        ("authentication_timeout '45 s'\n", True),
-        ("authentication_timeout = 40\n", True),
-        ("authentication_timeout = 40000ms\n", True),
-        ("AUTHENTICATION_TIMEOUT = 1h\n", False),
-        ("#authentication_timeout = 1s\n", False),
-        ("authentication_timeout = 10s\nauthentication_timeout = 2min\n", False),
-    ],
-)
-def test_postgresqls_patience(text: str, wrong: bool) -> None:
-    found = list(postgresql("postgresql", CONF, text, POSTGRESQL))
-    assert [each.word for each in found] == (["postgresql-timeout"] if wrong else [])
-
-
-def test_who_may_ask_for_postgresql() -> None:
-    assert [each.word for each in callers("postgresql", {})] == ["caller-unknown"]
-    assert [each.word for each in callers("postgresql", {"postgres": ("other",)})] == [
-        "caller-unknown"
-    ]
-    assert list(callers("postgresql", {"postgres": ("postgresql",)})) == []

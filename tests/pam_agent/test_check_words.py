@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "check.md").read_text()
 SOURCES = [*(ROOT / "pam_agent").glob("check*.py"), ROOT / "pam_agent" / "stack_findings.py"]
 SAID = re.compile(
-    r"\b(?:mistake|note|unchecked|_wrong|_too_short)\(\s*\"([a-z-]+)\"|\bmistake\(\"([a-z-]+)\""
+    r"\b(?:mistake|note|unchecked|_wrong|too_short)\(\s*\"([a-z-]+)\"|\bmistake\(\"([a-z-]+)\""
 )
 
 

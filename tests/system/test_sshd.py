@@ -12,7 +12,6 @@ from tests.support.documented_site import (
     SESSION,
     SETTINGS,
     documented_site,
-    reads,
     types_password,
 )
 from tests.support.site import Site
@@ -135,12 +134,6 @@ async def test_a_code_is_typed_in_the_place_of_an_approval(folder: Path) -> None
         await site.all_ended({"sshd": ["code"]})
 
 
-ASKS = """\
-Bartizan sign-on 2yeqb4a4nhmoy at bastion.example
-On your device: host bastion.example, passcode 1649 0920 (60 s)
-approve there, then press Enter"""
-
-
 async def test_the_password_comes_first(folder: Path) -> None:
     """By the page's stack and settings for that. What is wrong asks no device."""
     settings = '[services.sshd]\nfirst_factor = "password"\nmethods = ["approve", "code"]\n'
@@ -156,9 +149,8 @@ async def test_the_password_comes_first(folder: Path) -> None:
         assert "Bartizan" not in screen.screen
         async with terminal(server.client(SESSION)) as screen:
             await types_password(screen)
-            asks = f"(ada@127.0.0.1) Password: \n(ada@127.0.0.1) {ASKS}; or type its code: "
-            context = await site.approve((await reads(screen, asks))["passcode"])
+            context = await site.approve(await site.passcode(screen))
             await screen.type(ENTER)
-            await reads(screen, f"{asks}\n{IN_SESSION}\n")
+            await screen.shows(IN_SESSION)
         assert "First factor     password\n" in context
         await site.ended("approved")

@@ -16,6 +16,7 @@ import trio.testing
 from pam_agent.approval import Approval
 from pam_agent.host_signon import HostSignOn
 from pam_agent.local_wire import RecordType, Result
+from pam_agent.policy import REQUEST_BURST
 from pam_agent.records import Device
 from pam_agent.sign_ons import MAX_REMEMBERED
 from protocol.signon import AgentSignOn
@@ -41,8 +42,9 @@ MOST_GROWTH: Final = 512
 """KiB from WARM_UP on: about half of 1 KiB for each sign-on. Without a leak it is below 300, nearly
 all of it the relay's, which remembers ten thousand ends."""
 
-DENIED: Final = 5
-"""Every so many-th one is denied."""
+DENIED: Final = 20
+"""Every so many-th one is denied: fewer in all than one account may have at once."""
+assert (WARM_UP + SIGN_ONS) / DENIED < REQUEST_BURST
 
 
 class Watched:

@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +76,8 @@ VALIDATION: Final = 10.0
 """Seconds that a passcode is valid, the least there may be: the test waits for some to expire."""
 OVER: Final = 8
 """Passcodes of each kind that is over; the strangers take turns with them."""
+OTHER: Final = "bob"
+"""Every other wave's passcodes are a second account's: of one they were too many too soon."""
 PASSCODES: Final = 30
 """That wait in one wave: those of two waves are fewer than one account may have."""
 assert PASSCODES * MAX_REJECTS >= 2 * IN_A_WAVE, "a request is not offered more often"
@@ -89,8 +92,9 @@ Kind = Callable[[], bytes]
 
 @dataclass(frozen=True)
 class Over:
-    """Passcodes whose sign-ons are over."""
+    """Passcodes for `phone` whose sign-ons are over."""
 
+    phone: Phone
     expired: list[str]
     withdrawn: list[str]
 
@@ -103,18 +107,19 @@ def of_another_version() -> bytes:
     return unknown().replace(b"BTZN\1", b"BTZN\2", 1)
 
 
-def kinds(phone: Phone, over: Over, waiting: list[str], taken: str) -> dict[str, Kind]:
-    """`waiting` are passcodes of sign-ons that wait, `taken` is that of one with its device."""
+def kinds(over: Over, phone: Phone, waiting: list[str], taken: str) -> dict[str, Kind]:
+    """`waiting` are passcodes of sign-ons that wait, `taken` is that of one with its device: all
+    for `phone`."""
 
-    def tag_and_h1(passcode: str) -> tuple[bytes, bytes]:
-        machine = ValidatorSignOn(phone.record.device_keys, Mode.PASSCODE, passcode)
+    def tag_and_h1(whose: Phone, passcode: str) -> tuple[bytes, bytes]:
+        machine = ValidatorSignOn(whose.record.device_keys, Mode.PASSCODE, passcode)
         return machine.tag, machine.h1()
 
-    def true_ones(choice: list[str]) -> Iterator[tuple[bytes, bytes]]:
-        return map(tag_and_h1, itertools.cycle(choice))
+    def true_ones(whose: Phone, choice: list[str]) -> Iterator[tuple[bytes, bytes]]:
+        return map(partial(tag_and_h1, whose), itertools.cycle(choice))
 
-    expired, withdrawn = true_ones(over.expired), true_ones(over.withdrawn)
-    good, forged, broken = (true_ones(waiting) for _ in range(3))
+    expired, withdrawn = (true_ones(over.phone, each) for each in (over.expired, over.withdrawn))
+    good, forged, broken = (true_ones(phone, waiting) for _ in range(3))
 
     def of_a_bad_mac() -> bytes:
         tag, h1 = next(good)
@@ -124,7 +129,7 @@ def kinds(phone: Phone, over: Over, waiting: list[str], taken: str) -> dict[str,
         "unknown": unknown,
         "expired": lambda: opening(*next(expired)),
         "withdrawn": lambda: opening(*next(withdrawn)),
-        "taken": lambda: opening(*tag_and_h1(taken)),
+        "taken": lambda: opening(*tag_and_h1(phone, taken)),
         "bad MAC": of_a_bad_mac,
         "no H1": lambda: opening(next(forged)[0], secrets.token_bytes(3)),
         "no frame": lambda: opening(next(broken)[0]) + b"\0\0",
@@ -195,11 +200,12 @@ async def test_all_that_are_no_good_look_the_same(tmp_path: Path) -> None:
     provide(MOST_OPEN)
     async with programs(tmp_path, validation=VALIDATION) as running:
         over = await _over(running)
+        phones = {USER: running.phone, OTHER: await running.phone_of(OTHER)}
         seen: Measured = {}
         differing: dict[Pair, list[float]] = {}
         for measurement in range(MEASUREMENTS):
             known = len(running.parts.relay.log)
-            seen = await _measured(running, over)
+            seen = await _measured(running, phones, over)
             await _came_as_meant(running.parts.relay, known)
             _ended_alike(seen)
             differing = {
@@ -225,33 +231,35 @@ async def _over(running: Programs) -> Over:
         expired = [await each.passcode() for each in callers]
         for each in callers:
             assert await each.result() is Result.DENIED
-    async with _waiting(running, OVER) as withdrawn:
+    async with _waiting(running, USER, OVER) as withdrawn:
         pass
-    return Over(expired, withdrawn)
+    return Over(running.phone, expired, withdrawn)
 
 
 @asynccontextmanager
-async def _waiting(running: Programs, count: int) -> AsyncIterator[list[str]]:
-    """Passcodes of sign-ons that wait for a device."""
+async def _waiting(running: Programs, user: str, count: int) -> AsyncIterator[list[str]]:
+    """Passcodes of a user's sign-ons that wait for a device."""
     async with AsyncExitStack() as stack:
         callers = [
-            await stack.enter_async_context(calling(running.parts.socket, USER))
+            await stack.enter_async_context(calling(running.parts.socket, user))
             for _ in range(count)
         ]
         yield [await each.passcode() for each in callers]
 
 
-async def _measured(running: Programs, over: Over) -> Measured:
+async def _measured(running: Programs, phones: dict[str, Phone], over: Over) -> Measured:
     seen: Measured = defaultdict(Seen)
     two_at_a_time = trio.Semaphore(2)
     async with trio.open_nursery() as nursery:
-        for _ in range(WAVES):
-            await nursery.start(_wave, running, over, seen, two_at_a_time)
+        for user, _ in zip(itertools.cycle(phones), range(WAVES)):
+            whose = (user, phones[user])
+            await nursery.start(_wave, running, whose, over, seen, two_at_a_time)
     return seen
 
 
 async def _wave(
     running: Programs,
+    whose: tuple[str, Phone],
     over: Over,
     seen: Measured,
     two_at_a_time: trio.Semaphore,
@@ -259,14 +267,15 @@ async def _wave(
     task_status: trio.TaskStatus[None],
 ) -> None:
     """The status is that all have come, and that the agent has seen who is to be seen."""
+    user, phone = whose
     async with (
         two_at_a_time,
-        _waiting(running, PASSCODES + 1) as (taken, *waiting),
-        running.phone.attempt(taken) as its_device,
+        _waiting(running, user, PASSCODES + 1) as (taken, *waiting),
+        phone.attempt(taken) as its_device,
         trio.open_nursery() as strangers,
     ):
         await its_device.context()
-        says = kinds(running.phone, over, waiting, taken)
+        says = kinds(over, phone, waiting, taken)
         crowd = list(says) * IN_A_WAVE
         random.shuffle(crowd)
         async with _standing_still(running.parts.agent):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.namespace import SystemHost
 from tests.support.phone import Phone
-from tests.support.programs import VALIDATION, Installation, installation
+from tests.support.programs import BIN, VALIDATION, Device, Installation, enroll, installation
 from validator.keystore import KeyStore
 
 
@@ -25,8 +25,17 @@ class PlainHost(SystemHost):
 class Programs:
     """Relay and agent as processes, and ada's device in the test's own."""
 
+    folder: Path
     parts: Installation
     phone: Phone
+
+    async def phone_of(self, user: str) -> Phone:
+        """Another user's device, which is enrolled now."""
+        device = Device(self.folder / user)
+        config = str(self.folder / "agent.toml")
+        command = [str(BIN / "bartizan-agent"), "enroll", user, "--json", "--config", config]
+        await enroll(command, device)
+        return _phone(device)
 
     @property
     def validators(self) -> tuple[str, int]:
@@ -51,6 +60,10 @@ async def programs(
     async with installation(
         host, folder, validation=validation, relay_prefix=relay_prefix
     ) as parts:
-        with KeyStore(parts.device.folder) as store:
-            (record,) = store.listing().records
-        yield Programs(parts, Phone(record, device_id=1))
+        yield Programs(folder, parts, _phone(parts.device))
+
+
+def _phone(device: Device) -> Phone:
+    with KeyStore(device.folder) as store:
+        (record,) = store.listing().records
+    return Phone(record, device_id=1)

@@ -21,11 +21,12 @@ MAX_SILENT_SIGN_ONS: Final = 256
 server does not keep anybody from the others. More than Dovecot (30) and PostgreSQL (100) open by
 themselves. Each wrong one stays for a second, so it is as many in a second, too."""
 
-REQUEST_BURST: Final = 128
-REQUEST_SECONDS: Final = 0.2
-"""Requests to relays for one account: twice as many at once as may wait, and then one in so many
-seconds: a twentieth of what a relay takes of one agent by default, so that whoever begins sign-ons
-and leaves them does not use that up for all others. What somebody was let in by is given back."""
+REQUEST_BURST: Final = 512
+REQUEST_SECONDS: Final = 0.1
+"""Requests to relays for one account: eight times as many at once as may wait, and then one in so
+many seconds: a quarter and a tenth of what a relay takes of one agent by default, so that whoever
+begins sign-ons and leaves them does not use that up for all others. What somebody was let in by is
+given back."""
 
 MOST_REQUESTERS: Final = 4096
 """Accounts whose requests are counted, some 200 bytes each; who was not seen for longest goes."""

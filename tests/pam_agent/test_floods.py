@@ -65,5 +65,5 @@ async def test_so_many_for_an_account_and_no_more(tmp_path: Path) -> None:
 def test_one_account_leaves_the_relay_to_the_others() -> None:
     """Of what a relay takes of one agent, by both defaults."""
     limits = Limits()
-    assert limits.requests_per_agent * 2 / 8 >= hosts.REQUEST_BURST
+    assert limits.requests_per_agent * 2 / 4 >= hosts.REQUEST_BURST
     assert limits.request_rate / 8 >= 1 / hosts.REQUEST_SECONDS

@@ -14,7 +14,16 @@ from daemons.supervision import Supervision
 from daemons.systemd import listening_socket
 from protocol.address import TcpAddress, UnixAddress
 from relay.config import ConfigError, Plan
-from relay.listeners import Place, adapt, address_of, is_at, look_up, open_listener
+from relay.listeners import (
+    Place,
+    adapt,
+    address_of,
+    giving_way,
+    has_its_name,
+    is_at,
+    look_up,
+    open_listener,
+)
 from relay.switch import Listener
 
 KEPT_STATE: Final = "bartizan.state"
@@ -109,17 +118,22 @@ def open_listeners(
     listeners: list[Listener] = []
     opened: list[socket.socket] = []
     taken: list[socket.socket] = []
+    pool = [*found.activated, *(each for each in found.listeners if has_its_name(each))]
+    goes = [x for x in found.listeners if not any(is_at(x, where) for where in places.values())]
     try:
         for wanted in plan.listeners:
             where = places[wanted.address]
-            pool = [*found.activated, *found.listeners]
             sockets = [x for x in pool if x not in taken and is_at(x, where)]
             taken += sockets
             if not sockets:
                 try:
-                    sockets = open_listener(
-                        where, plan.sockets, for_strangers=wanted.trusted is None
-                    )
+                    with giving_way(goes):
+                        sockets = open_listener(
+                            where,
+                            plan.sockets,
+                            for_strangers=wanted.trusted is None,
+                            beside=bool(goes),
+                        )
                 except OSError as error:
                     raise _cannot_listen(wanted.address, error) from None
                 opened += sockets

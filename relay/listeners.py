@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,16 +40,17 @@ def look_up(address: TcpAddress | UnixAddress) -> list[Place]:
 
 
 def open_listener(
-    places: Sequence[Place], options: SocketOptions, *, for_strangers: bool
+    places: Sequence[Place], options: SocketOptions, *, for_strangers: bool, beside: bool = False
 ) -> list[socket.socket]:
-    """A listening socket for each of an address's places. Raises OSError."""
+    """A listening socket for each of an address's places; `beside` those that are giving way.
+    Raises OSError."""
     sockets: list[socket.socket] = []
     try:
         for family, where in places:
             sockets.append(
                 _open_unix(where, options.backlog)
                 if isinstance(where, str)
-                else _open_tcp(family, where, options, for_strangers=for_strangers)
+                else _open_tcp(family, where, options, for_strangers=for_strangers, beside=beside)
             )
     except OSError:
         for sock in sockets:
@@ -77,12 +78,40 @@ def is_at(sock: socket.socket, places: Sequence[Place]) -> bool:
     return False
 
 
+def has_its_name(sock: socket.socket) -> bool:
+    """Whether others find it: somebody may have removed a Unix socket's file."""
+    return sock.family != socket.AF_UNIX or os.path.exists(sock.getsockname())
+
+
+@contextlib.contextmanager
+def giving_way(old: Sequence[socket.socket]) -> Iterator[None]:
+    """Listeners that will be closed: until then others of this user may be opened at their ports.
+
+    An address and the one for all addresses exclude each other, so that one could not be changed
+    for the other without a moment in which nobody listens, or with nobody at all after a mistake.
+    """
+    ports = [each for each in old if each.family != socket.AF_UNIX]
+    for each in ports:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for each in ports:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+
+
 def _open_tcp(
-    family: int, sockaddr: tuple[object, ...], options: SocketOptions, *, for_strangers: bool
+    family: int,
+    sockaddr: tuple[object, ...],
+    options: SocketOptions,
+    *,
+    for_strangers: bool,
+    beside: bool,
 ) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, beside)
         _set_options(sock, options, for_strangers=for_strangers)
         if family == socket.AF_INET6:
             dual = sockaddr[0] == "::"
@@ -90,6 +119,7 @@ def _open_tcp(
         sock.setblocking(False)
         sock.bind(sockaddr)
         sock.listen(options.backlog)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
     except OSError:
         sock.close()
         raise

@@ -1,5 +1,6 @@
 """Another configuration: what takes long stops nobody, and whatever is wrong is a refusal."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -162,3 +163,63 @@ async def test_it_is_fitted_in_the_loop_and_what_is_not_wanted_is_named(
     assert threads == [threading.get_ident()]
     assert [each.address for each in listeners] == [plan.listeners[0].address]
     assert gone == listening[1:]
+
+
+async def test_a_unix_socket_whose_file_was_removed_is_made_anew(
+    plan: Plan, listening: list[Listener], tmp_path: Path
+) -> None:
+    path = tmp_path / "agents.sock"
+    path.unlink()
+    _, listeners, gone = await reread(lambda: plan, same, listening)
+    assert gone == [listening[0]]
+    async with await trio.open_unix_socket(str(path)):
+        sock, _ = listeners[0].socket.accept()
+        sock.close()
+    listeners[0].socket.close()
+
+
+EVERY, ONE = "0.0.0.0", "127.0.0.1"
+
+
+@pytest.mark.parametrize(("old", "new"), [(EVERY, ONE), (ONE, EVERY), (ONE, "::"), ("::", ONE)])
+async def test_an_address_can_be_changed_for_another_at_the_same_port(
+    plan: Plan, old: str, new: str
+) -> None:
+    if "::" in (old, new) and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    port = free_port(EVERY)
+    before, after = (
+        replace(plan, listeners=(ListenerPlan(TcpAddress(host, port), None),))
+        for host in (old, new)
+    )
+    with contextlib.ExitStack() as closing:
+        [first] = open_listeners(before)
+        closing.enter_context(first.socket)
+        # Who is connected keeps the port in use, too.
+        closing.enter_context(socket.create_connection((ONE, port)))
+        first.socket.setblocking(True)
+        served, _ = first.socket.accept()
+        closing.enter_context(served)
+        _, [second], gone = await reread(lambda: after, same, [first])
+        closing.enter_context(second.socket)
+        assert gone == [first]
+        first.socket.close()
+        closing.enter_context(socket.create_connection((ONE, port)))
+        second.socket.setblocking(True)
+        second.socket.settimeout(PATIENCE)
+        closing.enter_context(second.socket.accept()[0])
+        assert not second.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+
+async def test_no_port_is_shared_with_anybody_else(plan: Plan) -> None:
+    port = free_port(EVERY)
+    before, after = (
+        replace(plan, listeners=(ListenerPlan(TcpAddress(host, port), None),))
+        for host in (ONE, EVERY)
+    )
+    [first] = open_listeners(before)
+    with first.socket, socket.create_server(("127.0.0.2", port)):
+        with pytest.raises(ConfigError, match="already in use"):
+            await reread(lambda: after, same, [first])
+        assert not first.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+        socket.create_connection((ONE, port)).close()

@@ -274,6 +274,25 @@ async def test_a_unix_listener_that_is_no_longer_wanted_takes_its_name_along(
     await agent.stream.aclose()
 
 
+async def test_an_address_can_be_changed_for_all_at_the_same_port_and_back(unit: Unit) -> None:
+    every, one = "0.0.0.0", "127.0.0.1"
+    unit.port = free_port(every)
+    listen = '[[validators]]\nlisten = "tcp:{}:{}"\n'
+    unit.configure(validators=listen.format(every, unit.port))
+    await unit.start()
+    agent = await unit.attach()
+    for number, (host, change) in enumerate(
+        ((one, unit.restart), (every, unit.restart), (one, unit.reload), (every, unit.reload))
+    ):
+        unit.configure(validators=listen.format(host, unit.port))
+        await change()
+        await agent.queue(other(number), number=number)
+        async with connected(unit.validators, asking_for(other(number))):
+            assert isinstance(await agent.receive(), Paired)
+        assert isinstance(await agent.receive(), Close)
+    await agent.stream.aclose()
+
+
 async def test_a_reload_changes_keys_limits_and_listeners_and_drops_nothing_else(
     unit: Unit,
 ) -> None:

@@ -142,15 +142,15 @@ class Installation:
         return f"auth required {self.module} socket={self.socket}\n"
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 for a program that takes no descriptor, and nobody else's until the tests
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port of `host` for a program that takes no descriptor, and nobody else's until the tests
     are over.
 
     It stays bound here, so that the kernel gives it to nobody. A server sets SO_REUSEADDR, too, and
     may listen there all the same, as often as it is started.
     """
     with socketlib.socket() as held:
-        held.bind(("127.0.0.1", 0))
+        held.bind((host, 0))
         held.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_REUSEADDR, 1)
         port = int(held.getsockname()[1])
         held.detach()

@@ -7,7 +7,7 @@ from typing import Final
 from pam_agent.check_finding import Finding, mistake
 from pam_agent.service_policy import ServicePolicy
 
-LOGIN_TIMEOUT: Final = 60
+LOGIN_TIMEOUT: Final = 60.0
 """Seconds: login's own default."""
 
 _LOGIN: Final = re.compile(r"^\s*LOGIN_TIMEOUT\s+(\d+)", re.MULTILINE)
@@ -16,7 +16,7 @@ _LOGIN: Final = re.compile(r"^\s*LOGIN_TIMEOUT\s+(\d+)", re.MULTILINE)
 def login(path: str, text: str | None, policy: ServicePolicy) -> Iterator[Finding]:
     """Of /etc/login.defs; None when there is none."""
     found = _LOGIN.findall(text or "")
-    seconds = int(found[-1]) if found else LOGIN_TIMEOUT
+    seconds = float(found[-1]) if found else LOGIN_TIMEOUT
     if 0 < seconds < policy.timers.sign_on:
         yield too_short("login-timeout", "login", path, "LOGIN_TIMEOUT", seconds, policy)
 

@@ -46,10 +46,12 @@ class Setting:
         if found is None:
             return None
         number, unit = found[1].lower(), found[2]
-        if number.startswith("0x"):
-            return float(round(int(number, 16) * _UNITS[unit]))
         octal = number.startswith("0") and number.isdigit() and not set(number) & set("89")
-        return float(round((int(number, 8) if octal else float(number)) * _UNITS[unit]))
+        base = 16 if number.startswith("0x") else 8 if octal else 0
+        try:
+            return float(round((int(number, base) if base else float(number)) * _UNITS[unit]))
+        except OverflowError:
+            return None
 
 
 @dataclass

@@ -265,6 +265,7 @@ _DEFAULT: Final = "default"
 _NAMES: Final = (*(code.name.lower() for code in Code), _DEFAULT)
 _ACTIONS: Final = {action.name.lower(): action for action in Action}
 _MAX_JUMP: Final = 2**31 - 1
+_MAX_DIGITS: Final = len(f"{_MAX_JUMP}") + 1
 
 
 def _action(text: str) -> tuple[int, str]:
@@ -273,9 +274,10 @@ def _action(text: str) -> tuple[int, str]:
         if text.startswith(name):
             return int(action), text[len(name) :]
     digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    if not digits or not 0 < int(digits) <= _MAX_JUMP:
+    jump = int(digits.lstrip("0")[:_MAX_DIGITS] or 0)
+    if not 0 < jump <= _MAX_JUMP:
         raise _ControlError(f"no action at {text!r}")
-    return int(digits), text[len(digits) :]
+    return jump, text[len(digits) :]
 
 
 class _Lines:

@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pam_agent import module_options
 from pam_agent.check_finding import Finding, mistake, note
 from pam_agent.service_policy import Display, Secret, ServicePolicy
 from pam_agent.stack_codes import Action, Code
 from pam_agent.stack_file import Entry, Fetch, Reading, Role, read
 from pam_agent.stack_paths import OURS, ROOT_ONLY, Way, is_nearly_ours, ways
 
-DEFAULT_SOCKET: Final = "/run/bartizan-agent/pam.sock"
-DEFAULT_TIMEOUT: Final = 330
-"""Seconds: what the module takes without `timeout=`."""
 REQUIRED: Final = "auth required pam_bartizan.so"
 UNAVAILABLE_GOES_ON: Final = (
     "auth [success=ok ignore=ignore authinfo_unavail=ignore default=die] pam_bartizan.so"
@@ -29,7 +27,7 @@ class Asked:
 
     service: str
     policy: ServicePolicy
-    socket: str = DEFAULT_SOCKET
+    socket: str = module_options.DEFAULT_SOCKET
     proved_before: bool = False
     folder: str = "/etc/pam.d"
 
@@ -117,33 +115,10 @@ def _misplaced(say: _Sayer, reading: Reading) -> Iterator[Finding]:
 
 
 def _arguments(say: _Sayer, asked: Asked, entry: Entry) -> Iterator[Finding]:
-    given = dict(each.partition("=")[::2] for each in entry.arguments)
-    unknown = [each for each in given if each not in ("socket", "timeout", "debug")]
-    if unknown or len(given) < len(entry.arguments):
-        what = unknown[0] if unknown else "an argument twice"
-        yield say.mistake(
-            "bad-option",
-            entry,
-            f"the module does not take {what}, and fails at every sign-on.",
-            "Leave the module only socket=PATH, timeout=SECONDS and debug, each once.",
-        )
-    socket = given.get("socket", DEFAULT_SOCKET)
-    if socket != asked.socket:
-        yield say.mistake(
-            "other-socket",
-            entry,
-            f"the module asks at {socket}, and the agent listens at {asked.socket}.",
-            f"Write socket={asked.socket} behind pam_bartizan.so.",
-        )
-    timeout = given.get("timeout", str(DEFAULT_TIMEOUT))
     longest = asked.policy.timers.sign_on
-    if not timeout.isdigit() or not longest <= int(timeout):
-        yield say.mistake(
-            "module-timeout",
-            entry,
-            f"the module gives up after {timeout} s; the agent allows a sign-on {longest:.0f} s.",
-            f"Write timeout={longest + 30:.0f}, or lower sign_on in [services.{asked.service}].",
-        )
+    wrong = module_options.judge(entry.arguments, asked.service, asked.socket, longest)
+    for word, what, instead in wrong:
+        yield say.mistake(word, entry, what, instead)
 
 
 def _of_ways(say: _Sayer, asked: Asked, ours: Entry, all_ways: Sequence[Way]) -> Iterator[Finding]:

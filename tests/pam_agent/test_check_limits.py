@@ -17,6 +17,7 @@ LOGIN = policy("login", ServiceTable(), Timers())
         ("LOGIN_TIMEOUT 49\n", True),
         ("LOGIN_TIMEOUT 60\nLOGIN_TIMEOUT 30\n", True),
         ("LOGIN_TIMEOUT 0\n", False),
+        (f"LOGIN_TIMEOUT {'9' * 5000}\n", False),
         ("#LOGIN_TIMEOUT 10\n", False),
     ],
 )

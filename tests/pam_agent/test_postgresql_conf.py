@@ -70,7 +70,9 @@ def test_a_time_is_what_postgres_says(tmp_path: Path, text: str) -> None:
     assert found.seconds == float(done.stdout)
 
 
-@pytest.mark.parametrize("value", ["", "soon", "1 Min", "1 2", "0x", "-"])
+@pytest.mark.parametrize(
+    "value", ["", "soon", "1 Min", "1 2", "0x", "-", "9" * 5000, "0" + "7" * 5000]
+)
 def test_what_is_no_time(value: str) -> None:
     assert Setting(value, "").seconds is None
 

@@ -45,6 +45,7 @@ def test_controls(control: str, expected: dict[Code, int]) -> None:
         ("[success]", "control [success]: no '=' behind success"),
         ("[success=0]", "control [success=0]: no action at '0'"),
         ("[success=99999999999]", "control [success=99999999999]: no action at '99999999999'"),
+        (f"[success={'9' * 5000}]", f"control [success={'9' * 5000}]: no action at '{'9' * 5000}'"),
         ("[success=well]", "control [success=well]: no action at 'well'"),
         ("must", "control [must]: no return code at 'must'"),
     ],

@@ -119,10 +119,9 @@ MISTAKES = [
     # Its own line.
     ("account required pam_bartizan.so\n", EVERYBODY, [("wrong-type", at(1))]),
     ("auth required pam_bartizan.so sokcet=/x\n", EVERYBODY, [("bad-option", at(1))]),
-    ("auth required pam_bartizan.so debug debug\n", EVERYBODY, [("bad-option", at(1))]),
     ("auth required pam_bartizan.so socket=/x\n", EVERYBODY, [("other-socket", at(1))]),
     ("auth required pam_bartizan.so timeout=60\n", EVERYBODY, [("module-timeout", at(1))]),
-    ("auth required pam_bartizan.so timeout=x\n", EVERYBODY, [("module-timeout", at(1))]),
+    ("auth required pam_bartizan.so timeout=x\n", EVERYBODY, [("bad-option", at(1))]),
 ]
 
 

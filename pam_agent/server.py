@@ -23,6 +23,7 @@ from pam_agent.overview import Overview
 from pam_agent.policy import MAX_SIGN_ONS
 from pam_agent.resealing import StoreKeys
 from pam_agent.settings import Config
+from pam_agent.socket_folder import check_folder
 
 _NO_KEYS: Final = StoreKeys()
 
@@ -50,6 +51,8 @@ async def serve(
     Raises StoreError, or ListenError, before it has started.
     """
     given = given or {}
+    for path in (config.socket, config.admin_socket):
+        check_folder(path)
     async with (
         Accounts.open(config.state, time.time(), keys) as accounts,
         unix_listener(config.socket, local_socket.MODE, given.get(config.socket)) as listener,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocol.limits import KEY_LENGTH
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Agents' names are for logs and quotas, and none can be taken for a local user's `uid:0`."""
 
 
@@ -24,7 +24,10 @@ def encode_key(raw: bytes) -> str:
 
 
 def decode_key(text: str) -> bytes:
-    """32 bytes. Raises ValueError."""
+    """32 bytes. Raises ValueError.
+
+    Two bits of the text's last character say nothing: several texts are the same key. Compare keys.
+    """
     raw = base64.b64decode(text, validate=True)
     if len(raw) != KEY_LENGTH:
         raise ValueError("a key has 32 bytes")
@@ -87,7 +90,7 @@ def parse_agents(text: str, path: Path) -> dict[bytes, str]:
             raise KeyFileError(
                 f"{where}: expected `KEY NAME`, as `bartizan-agent link-key` prints it"
             ) from None
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise KeyFileError(f"{where}: a name has letters, digits, dots, dashes; at most 64")
         if key in agents or name in agents.values():
             raise KeyFileError(f"{where}: this key or the name {name} occurs twice")

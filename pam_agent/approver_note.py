@@ -1,6 +1,7 @@
 """pure. What the approver is told of what is to be done once signed on."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -32,12 +33,16 @@ def note_of(start: Start, account: str) -> str:
 
     What stands in front is short, so that it is the command that is cut, and says first that it is.
     """
-    command = _BLANKS.sub(lambda run: f"[{len(run[0])} blanks]", clean(start.note))
+    command = _seen(start.note)
     parts = _before(start, account)
     whole = _joined(parts, command)
     if start.note.endswith(CUT) or fit(whole, MAX_NOTE) != whole:
         whole = _joined([CUT_OFF, *parts], command)
     return fit(whole, MAX_NOTE)
+
+
+def _seen(text: str) -> str:
+    return _BLANKS.sub(lambda run: f"[{len(run[0])} blanks]", clean(text))
 
 
 def _joined(parts: Sequence[str], command: str) -> str:
@@ -53,5 +58,6 @@ def _before(start: Start, account: str) -> list[str]:
     if target := target_of(start.note, start.user):
         parts.append(f"as {fit(target, MAX_SHOWN_TARGET)}")
     if start.directory:
-        parts.append(f"in {fit(start.directory, MAX_SHOWN_DIRECTORY)}")
+        # As an argument would be: whoever has named it may have put words into its name.
+        parts.append(f"in {shlex.quote(fit(_seen(start.directory), MAX_SHOWN_DIRECTORY))}")
     return parts

@@ -139,9 +139,7 @@ def _relay(table: RelayTable, key: str) -> Relay:
         link = parse_address(table.link)
     except AddressError as error:
         raise _KeyError(f"{key}.link: found {found(table.link)}, {error}") from None
-    if isinstance(link, TcpAddress):
-        _check_host(link, table.link, f"{key}.link")
-    else:
+    if isinstance(link, UnixAddress):
         _socket(link.path, f"{key}.link")
         if table.key is not None:
             raise _KeyError(
@@ -211,17 +209,4 @@ def _tcp(text: str, key: str) -> TcpAddress:
             f"{key}: found {found(text)}, expected at most {MAX_RELAY_ADDRESS} bytes of printable"
             " text"
         )
-    _check_host(address, text, key)
     return address
-
-
-def _check_host(address: TcpAddress, text: str, key: str) -> None:
-    """What no resolver takes, two dots in a row for example, is a mistake."""
-    try:
-        address.host.encode("idna")
-    except UnicodeError:
-        pass
-    else:
-        if clean(text) == text:
-            return
-    raise _KeyError(f"{key}: found {found(text)}, expected the name of a host, or an address")

@@ -76,8 +76,9 @@ class ServiceTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`prompt`: inside a prompt that Enter answers, where a code may be typed, too. `info`: as
     text, and it goes on by itself. `silent`: nothing can be shown, and what is typed as the
     password is a ticket or a TOTP. `refuse`: there is nobody to ask, and the sign-on fails at once.
-    Known without being told: `info` for sudo, sudo-i, su, su-l and login, `silent` for postgresql
-    and dovecot, `refuse` for cron and atd, `prompt` for sshd and all others."""
+    Known without being told: `info` for sudo, sudo-i, su, su-l and login, or `prompt` where their
+    methods have `totp`; `silent` for postgresql and dovecot, `refuse` for cron and atd, `prompt`
+    for sshd and all others. With `info` a code can be typed only while no relay can be reached."""
 
     methods: Annotated[list[Method] | None, Meta(examples=[["ticket", "totp"]])] = None
     """What counts here. `approve`: on the device, through a relay. `code`: typed at the prompt,
@@ -204,7 +205,7 @@ def policy_of(name: str, services: Mapping[str, ServicePolicy], timers: Timers) 
 def policy(name: str, table: ServiceTable, timers: Timers) -> ServicePolicy:
     """The policy that a good table comes to; `timers` are those of all services."""
     known = KNOWN.get(name, _UNKNOWN)
-    display = table.display or known.display
+    display = table.display or _display(table, known)
     methods = DEFAULT_METHODS[display] if table.methods is None else table.methods
     return ServicePolicy(
         display,
@@ -217,6 +218,12 @@ def policy(name: str, table: ServiceTable, timers: Timers) -> ServicePolicy:
         table.qr,
         table.secret or Secret.WHOLE,
     )
+
+
+def _display(table: ServiceTable, known: Known) -> Display:
+    """Who has an authenticator app only has to be asked for its code; others press Enter."""
+    asks = known.display is Display.INFO and Method.TOTP in (table.methods or ())
+    return Display.PROMPT if asks else known.display
 
 
 def _timers(table: ServiceTable, known: Known, timers: Timers) -> Timers:

@@ -19,6 +19,10 @@ from protocol.signon_messages import MAX_NOTE
         ),
         (Start("sudo", "ada", note="sudo -l", directory="/"), "in /: sudo -l"),
         (
+            Start("sudo", "ada", note="sudo id", directory=f"/tmp/x: sudo ./deploy{' ' * 170}y"),
+            "as root, in '/tmp/x: sudo ./deploy[170 blanks]y': sudo id",
+        ),
+        (
             Start("sudo", "ada", note="sudo -u b\u202e -g 'x\n' id"),
             "as b, group x: sudo -u b -g 'x' id",
         ),
@@ -40,13 +44,13 @@ def test_what_is_cut_shows_it_and_nothing_hides_behind() -> None:
     start = Start("sudo", "ada", directory="/" + "d" * 255, note="sudo true" + " " * 900 + "; evil")
     note = note_of(start, "ada")
     assert len(note.encode()) <= MAX_NOTE
-    assert note.startswith("as root, in /ddd")
-    assert note.endswith("\u2026: sudo true[900 blanks]; evil")
+    assert note.startswith("as root, in '/ddd")
+    assert note.endswith("\u2026': sudo true[900 blanks]; evil")
     long = replace(start, note="sudo true " + "x " * 400 + "; evil")
     note = note_of(long, "ada")
     assert len(note.encode()) <= MAX_NOTE
-    assert note.startswith("cut off, as root, in /ddd")
-    assert "\u2026: sudo true x" in note
+    assert note.startswith("cut off, as root, in '/ddd")
+    assert "\u2026': sudo true x" in note
     assert note.endswith("\u2026")
 
 

@@ -115,7 +115,7 @@ ERRORS = [
     ("a = 1\na = 2", "not TOML: "),
     ("a = " + "9" * 5000, "not TOML: Exceeds the limit"),
     ("\ufeffhost = 'a'", "not TOML: it begins with a byte order mark"),
-    (relay(link='"tcp:a..b:1"'), 'relays[0].link: found "tcp:a..b:1", expected the name of a host'),
+    (relay(link='"tcp:a..b:1"'), 'relays[0].link: found "tcp:a..b:1", expected host:port'),
     (relay(link='"tcp:a\\u0000b:1"'), "relays[0].link: found"),
     (relay(validators='["a..b:1"]'), "relays[0].validators[0]: found"),
     (relay(validators=f'["{"a" * 64}.b:1"]'), "relays[0].validators[0]: found"),

@@ -202,3 +202,18 @@ def test_what_makes_no_sense(keys: dict[str, object], expected: str) -> None:
 def test_just_enough_time_makes_sense() -> None:
     assert wrong(sign_on=107) == []
     assert wrong(validation=20, acknowledgement=10, sign_on=32) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "display"),
+    [
+        (ServiceTable(), Display.INFO),
+        (ServiceTable(methods=[Method.APPROVE, Method.CODE]), Display.INFO),
+        (ServiceTable(methods=[Method.APPROVE, Method.TOTP]), Display.PROMPT),
+        (ServiceTable(methods=[Method.TOTP]), Display.PROMPT),
+        (ServiceTable(methods=[Method.APPROVE, Method.TOTP], display=Display.INFO), Display.INFO),
+    ],
+)
+def test_who_has_an_app_only_is_asked_for_its_code(table: ServiceTable, display: Display) -> None:
+    assert policy("sudo", table, TIMERS).display is display
+    assert policy("dovecot", table, TIMERS).display is (table.display or Display.SILENT)

@@ -71,7 +71,7 @@ async def _answer(
             await send_line(stream, Draining(running, relay.plan.limits.drain))
             await trio.sleep_forever()
         case Probe():
-            await _probe(overview, request.key, stream)
+            return await _probe(overview, request.key, stream)
     return Done()
 
 
@@ -84,9 +84,11 @@ def _signalled(number: signal.Signals) -> Reply:
     return Done()
 
 
-async def _probe(overview: Overview, key: bytes, stream: trio.SocketStream) -> None:
+async def _probe(overview: Overview, key: bytes, stream: trio.SocketStream) -> Reply:
     """Until the caller goes away."""
     guests = overview.relay.broker.links.guests
+    if key in guests:
+        return Refused("somebody probes with this key already")
     guests[key] = PROBER
     try:
         for reply in overview.listening():

@@ -14,6 +14,9 @@ from relay.socket_options import SocketOptions
 
 _ByProxy = Annotated[list[str] | None, Meta(examples=[["10.0.0.5", "2001:db8::/64"]])]
 
+_Uid = Annotated[int, Meta(ge=0, le=2**32 - 2)]
+"""The last number stands for nobody (setuid(2))."""
+
 
 class AgentsListener(Struct, frozen=True, forbid_unknown_fields=True):
     """Where agents attach, a table for each listener. Without any: a Unix socket for this host's
@@ -24,7 +27,7 @@ class AgentsListener(Struct, frozen=True, forbid_unknown_fields=True):
     an inner address is best. `[::]` takes IPv4, too. A host name in the place of an address is
     looked up when the relay starts, and at a reload only if it is new in this file."""
 
-    uids: Annotated[list[Annotated[int, Meta(ge=0)]] | None, Meta(examples=[[0, 998]])] = None
+    uids: Annotated[list[_Uid] | None, Meta(examples=[[0, 998]])] = None
     """On a Unix listener: the users that may attach, by number. Without it: root, the relay's own
     user, and bartizan-agent."""
 

@@ -58,7 +58,7 @@ _WRITABLE: Final = select.EPOLLOUT
 _LEFT: Final = select.EPOLLRDHUP
 _GONE: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
-_PEER_CREDENTIALS: Final = struct.Struct("3i")
+_PEER_CREDENTIALS: Final = struct.Struct("iII")
 
 
 class Listener:

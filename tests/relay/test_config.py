@@ -267,6 +267,10 @@ ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     ),
     "uid by name": (BOTH.replace('.sock"', ".sock\"\nuids = ['root']"), 'uids[0]: found "root"'),
     "uid below 0": (BOTH.replace('.sock"', '.sock"\nuids = [-1]'), "agents[0].uids[0]: found -1"),
+    "a uid that nobody has": (
+        BOTH.replace('.sock"', '.sock"\nuids = [4294967294, 4294967295]'),
+        "agents[0].uids[1]: found 4294967295, expected a whole number, 0 to 4,294,967,294",
+    ),
     "unknown log format": (BOTH + '[log]\nformat = "xml"', 'log.format: found "xml"', '"json"'),
 }
 

@@ -80,13 +80,14 @@ def folder_for_all() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("uid", [4242, 3_000_000_000])
 async def test_another_user_is_refused_and_the_log_says_who(
-    nursery: trio.Nursery, folder_for_all: Path
+    nursery: trio.Nursery, folder_for_all: Path, uid: int
 ) -> None:
     relay = await start_relay(nursery, folder_for_all)
     script = (
         "import os, socket, sys\n"
-        "os.setuid(4242)\n"
+        f"os.setuid({uid})\n"
         "s = socket.socket(socket.AF_UNIX)\n"
         "s.connect(sys.argv[1])\n"
         "print(s.recv(100))\n"
@@ -96,7 +97,7 @@ async def test_another_user_is_refused_and_the_log_says_who(
     assert done.stdout == b"b''\n"
     [record] = relay.records
     assert isinstance(record, LinkEnded)
-    assert (record.outcome, record.source) == (LinkOutcome.REFUSED, "uid:4242")
+    assert (record.outcome, record.source) == (LinkOutcome.REFUSED, f"uid:{uid}")
 
 
 # ---- TCP -----------------------------------------------------------------------------------------

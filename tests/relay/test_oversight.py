@@ -12,6 +12,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
+from daemons.lines import encode_line
 from daemons.logs import Book
 from daemons.report import when
 from daemons.troubles import Trouble
@@ -20,6 +21,7 @@ from relay.admin_wire import (
     AgentLine,
     Listening,
     Penalty,
+    Probe,
     Reload,
     Reply,
     Request,
@@ -236,6 +238,29 @@ async def test_what_cannot_be_listened_on_does_not_stop_the_relay(
         await nursery.start(oversee, running.relay, a_book())
     assert [line["event"] for line in logs] == ["no admin socket", "no metrics"]
     nursery.cancel_scope.cancel()
+
+
+async def test_two_probes_have_not_the_same_key(overseen: Overseen) -> None:
+    line = encode_line(Probe(bytes(32)))
+    guests = overseen.running.relay.broker.links.guests
+
+    async def said(stream: trio.SocketStream, last: bytes) -> bool:
+        await stream.send_all(line)
+        heard = b""
+        while last not in heard:
+            heard += (more := await stream.receive_some())
+            if not more:
+                return False
+        return True
+
+    async with await trio.open_unix_socket(str(overseen.admin)) as first:
+        assert await said(first, b'"go"')
+        async with await trio.open_unix_socket(str(overseen.admin)) as second:
+            assert await said(second, b"already")
+        assert list(guests) == [bytes(32)]
+    await until(lambda: not guests)
+    async with await trio.open_unix_socket(str(overseen.admin)) as third:
+        assert await said(third, b'"go"')
 
 
 def test_no_relay_is_said(tmp_path: Path) -> None:

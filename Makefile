@@ -51,7 +51,10 @@ module: | packages
 COMPILED := build/compiled
 SOURCES := $(wildcard protocol/*.py daemons/*.py relay/*.py)
 
-compiled: $(COMPILED)/.made
+# Under a lock: tests that run side by side each ask for it, and who comes second finds it made.
+compiled:
+	@mkdir -p build
+	@flock build/compiled.lock $(MAKE) --no-print-directory $(COMPILED)/.made
 
 $(COMPILED)/.made: setup.py pyproject.toml $(SOURCES) $(VENV)/.dev
 	@echo "Compiling the relay in $(COMPILED) ..."

@@ -18,6 +18,11 @@ from daemons.systemd import send
 STORE_SECONDS: Final = 10.0
 """For the manager to take all that it is to keep: 0.5 ms each, and it may be busy."""
 
+MAX_NAMES: Final = 120_000
+"""Bytes of the names of all that is kept at once, a colon behind each. The next process gets them
+in one variable of its environment; one of more than 131,071 bytes (MAX_ARG_STRLEN of Linux) would
+keep it from starting, for as long as the store has them. The rest is for what was kept before."""
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
@@ -31,13 +36,16 @@ class DescriptorStore:
     async def keep(self, kept: Sequence[tuple[str, Sequence[int]]]) -> bool:
         """Leave descriptors under names; whether the manager has read all of it when this returns.
 
-        Over `room` it keeps nothing, and tells nobody.
+        Over `room` it keeps nothing, and tells nobody; nor does this, over MAX_NAMES.
         """
         if not self.room:
             return False
+        letters = MAX_NAMES
         try:
             with trio.fail_after(STORE_SECONDS):
-                for name, descriptors in kept:
+                for name, wanted in kept:
+                    descriptors = wanted[: letters // (len(name) + 1)]
+                    letters -= len(descriptors) * (len(name) + 1)
                     for first in range(0, len(descriptors), MAX_STORED):
                         some = descriptors[first : first + MAX_STORED]
                         await send(self._address, keep(name), some)

@@ -27,9 +27,10 @@ from relay.listeners import (
 from relay.switch import Listener
 
 KEPT_STATE: Final = "bartizan.state"
-KEPT_CONNECTION: Final = "bartizan.connection"
+KEPT_CONNECTION: Final = "c"
 KEPT_LISTENER: Final = "bartizan.listener."
-"""Names in the manager's store. Behind a listener's is its number, so that it can be forgotten."""
+"""Names in the manager's store. Behind a listener's is its number, so that it can be forgotten. The
+name of connections is short, since the next process gets it as often as there are any."""
 
 MAX_STATE: Final = 256 * 1024 * 1024
 """Bytes: a hundred thousand requests are a tenth of it."""

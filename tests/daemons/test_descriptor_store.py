@@ -1,11 +1,12 @@
 import os
 from pathlib import Path
 
+import pytest
 import structlog.testing
 import trio
 import trio.testing
 
-from daemons.descriptor_store import DescriptorStore
+from daemons.descriptor_store import MAX_NAMES, DescriptorStore
 from daemons.supervision import MAX_STORED, Supervision
 from tests.support.service_manager import ServiceManager, service_manager
 
@@ -41,6 +42,28 @@ async def test_what_is_kept_is_kept_until_it_is_forgotten(
         nursery.cancel_scope.cancel()
     for descriptor in (one, two):
         os.close(descriptor)
+
+
+async def test_no_more_is_kept_than_the_next_process_can_be_told(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    address = f"{tmp_path}/notify"
+    fit = MAX_NAMES // 200
+    one = os.memfd_create("one")
+    async with service_manager(address) as manager:
+        nursery.start_soon(listen, manager)
+        store = DescriptorStore(Supervision(address, store=fit + 9))
+        assert await store.keep([("n" * 199, [one] * (fit + 1)), ("two", [one])])
+        names = ":".join(name for name, _ in manager.stored)
+        assert len(names) == MAX_NAMES - 1
+        nursery.cancel_scope.cancel()
+    os.close(one)
+    room = 10_000
+    """For listeners, which are kept before."""
+    told = {"LISTEN_FDNAMES": f"{names}:{'n' * room}"}
+    await trio.run_process(["/bin/true"], env=told)
+    with pytest.raises(OSError, match="too long"):
+        await trio.run_process(["/bin/true"], env={"LISTEN_FDNAMES": told["LISTEN_FDNAMES"] * 2})
 
 
 async def test_a_manager_that_does_not_read_is_not_waited_for_for_ever(

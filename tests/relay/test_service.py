@@ -14,6 +14,7 @@ import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from daemons.descriptor_store import MAX_NAMES
 from protocol.address import TcpAddress
 from protocol.agent_auth import AgentHandshake, public_bytes
 from protocol.errors import ProtocolError
@@ -530,6 +531,10 @@ async def test_more_descriptors_than_there_is_room_for_cost_strangers_first(unit
         await agent.send_request(other(4), number=4)
         assert [type(await agent.receive()) for _ in range(2)] == [Queued, Paired]
     await agent.stream.aclose()
+
+
+def test_the_names_of_tens_of_thousands_of_connections_fit() -> None:
+    assert MAX_NAMES // len(f"{KEPT_CONNECTION}:") >= 50_000
 
 
 async def test_a_relay_that_is_drained_by_hand_ends_and_hands_nothing_over(unit: Unit) -> None:

@@ -533,7 +533,7 @@ async def test_more_descriptors_than_there_is_room_for_cost_strangers_first(unit
     await agent.stream.aclose()
 
 
-def test_the_names_of_tens_of_thousands_of_connections_fit() -> None:
+async def test_the_names_of_tens_of_thousands_of_connections_fit() -> None:
     assert MAX_NAMES // len(f"{KEPT_CONNECTION}:") >= 50_000
 
 

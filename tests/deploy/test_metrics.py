@@ -105,29 +105,60 @@ NEAR: Final = {
 """Figures of three relays: one is near its limit of requests, two near that of links."""
 
 
-def test_a_relay_near_a_limit_raises_the_alert(
-    promtool: Callable[..., None], tmp_path: Path
+GONE: Final = {
+    **{
+        f'up{{job="{job}",instance="{instance}"}}': values
+        for job, instance, values in (
+            ("relays", "one", "1 1 0 0 0 0"),
+            ("relays", "two", "1x5"),
+            ("agents", "one", "1x5"),
+            ("others", "three", "0x5"),
+        )
+    },
+    'bartizan_relay_info{job="relays",instance="one",version="1"}': "1 1 stale",
+    'bartizan_relay_info{job="relays",instance="two",version="1"}': "1x5",
+    'bartizan_agent_info{job="agents",instance="one",version="1"}': "1x5",
+}
+"""Two relays, of which one is gone; an agent; and something else that is down."""
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "raised"),
+    [
+        ("BartizanRelayNearALimit", {key: f"{n}x5" for key, n in NEAR.items()}, ["one", "two"]),
+        ("BartizanRelayGone", GONE, ["one"]),
+        ("BartizanRelayGone", {}, [""]),
+        ("BartizanAgentGone", GONE, []),
+        (
+            "BartizanAgentGone",
+            {key.replace("relay_info", "agent_info"): values for key, values in GONE.items()},
+            ["one"],
+        ),
+    ],
+)
+def test_an_alert_is_raised_where_it_should_be(
+    promtool: Callable[..., None],
+    tmp_path: Path,
+    alert: str,
+    series: dict[str, str],
+    raised: list[str],
 ) -> None:
-    """The one rule that puts figures together."""
+    """The rules that put figures together."""
     [rule] = re.findall(
-        r"alert: BartizanRelayNearALimit\n +expr: >-\n((?: {10}.+\n)+)", RULES.read_text()
+        rf"alert: {alert}\n +expr: (?:>-\n)?((?:.+\n)(?: {{10}}.+\n)*)", RULES.read_text()
     )
+    labels = [f'{{instance="{each}"}}' if each else "{}" for each in raised]
     case = {
         "evaluation_interval": "1m",
         "tests": [
             {
                 "interval": "1m",
-                "input_series": [
-                    {"series": series, "values": f"{value}x5"} for series, value in NEAR.items()
-                ],
+                "input_series": [{"series": k, "values": v} for k, v in series.items()],
                 "promql_expr_test": [
                     {
                         "expr": f"count by (instance) ({' '.join(rule.split())})",
                         "eval_time": "5m",
-                        "exp_samples": [
-                            {"labels": f'{{instance="{each}"}}', "value": 1}
-                            for each in ("one", "two")
-                        ],
+                        "exp_samples": [{"labels": each, "value": 1} for each in labels],
                     }
                 ],
             }

@@ -32,7 +32,7 @@ def judge(
             f"sudo leaves this out, since it is {why}: what is said there does not count.",
             f"chown root:root {path}; chmod go-w {path}",
         )
-    for path in (*reading.unread, *reading.missing, *reading.bad_lines):
+    for path in dict.fromkeys((*reading.unread, *reading.missing, *reading.bad_lines)):
         yield unchecked(
             "sudoers-not-read",
             service,

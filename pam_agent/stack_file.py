@@ -16,6 +16,10 @@ Fetch = Callable[[str], str | None]
 MAX_DEPTH: Final = 16
 """Files within files: libpam's own limit, for a file that includes itself."""
 
+MAX_FILES: Final = 100
+"""Files in all, each counted as often as it is included: libpam has no limit, and would be busy for
+hours with a file that includes itself twice."""
+
 OTHER: Final = "other"
 """The service file that libpam takes where a service has none, or no line of the type in it."""
 
@@ -86,6 +90,8 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)
     """The entries of other types in the service's own file and those it includes for all types."""
+    files: int = 0
+    """How many were read, each as often as it is included."""
     unreached: list[str] = field(default_factory=list)
     """Lines behind the one at which libpam gives up."""
     aborted: bool = False
@@ -121,6 +127,7 @@ def _read_file(
     level: int,
 ) -> bool:
     """Adds a file's entries of type `wanted`, None for all; False when libpam gives up on it."""
+    reading.files += 1
     lines = _Lines(text)
     returns = False
     for number, line in (numbered := iter(lines)):
@@ -214,12 +221,15 @@ def _add(reading: Reading, place: _Place, entry: Entry) -> None:
 def _include(reading: Reading, fetch: Fetch, place: _Place, name: str | None) -> bool:
     """Adds what is in the file `name`; False when libpam cannot read it, or not to its end."""
     depth = place.depth + 1
-    text = fetch(name) if name and depth < MAX_DEPTH else None
+    many = reading.files >= MAX_FILES
+    text = fetch(name) if name and depth < MAX_DEPTH and not many else None
     if name and text is not None:
         return _read_file(reading, fetch, name, text, place.kind, depth, place.level)
     what = f"includes {name!r}, which cannot be read" if name else "names no file to include"
     if name and depth >= MAX_DEPTH:
         what = f"includes {name!r} {MAX_DEPTH} files deep"
+    elif name and many:
+        what = f"includes {name!r}, the {MAX_FILES}th file: some must include themselves"
     reading.problems.append(place.problem(what))
     return False
 

@@ -11,6 +11,8 @@ from pam_agent.stack_codes import Action, Code
 from pam_agent.stack_file import Entry, Fetch, Reading, Role, read
 from pam_agent.stack_paths import OURS, ROOT_ONLY, Way, is_nearly_ours, ways
 
+MOST: Final = 2
+"""Lines with the module in one stack: what many could all return is too much to walk through."""
 REQUIRED: Final = "auth required pam_bartizan.so"
 UNAVAILABLE_GOES_ON: Final = (
     "auth [success=ok ignore=ignore authinfo_unavail=ignore default=die] pam_bartizan.so"
@@ -60,7 +62,10 @@ def judge(asked: Asked, fetch: Fetch) -> Iterator[Finding]:
     ours = [each for each in reading.entries if each.name == OURS]
     for each in ours:
         yield from _arguments(say, asked, each)
-    if ours and not reading.aborted:
+    if len(ours) > MOST:
+        wrong = f"the module stands {len(ours)} times in this stack; each asks for a sign-on."
+        yield say.unusable(ours[MOST].file, ours[MOST].line, wrong)
+    elif ours and not reading.aborted:
         yield from _of_ways(say, asked, ours[0], list(ways(reading.entries)))
 
 

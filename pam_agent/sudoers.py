@@ -13,6 +13,9 @@ from typing import Final
 MAIN: Final = "/etc/sudoers"
 MAX_DEPTH: Final = 128
 """Files within files: sudo's own limit."""
+MAX_FILES: Final = 1000
+"""Files in all, each counted as often as it is included: sudo has no limit, and never comes to the
+end of a file that includes itself twice."""
 
 _ALL: Final = "ALL"
 _INCLUDE: Final = re.compile(r"^(?:\s*@|#)(include|includedir)\s+(?:\"([^\"]+)\"|((?:\\.|\S)+))")
@@ -87,8 +90,9 @@ class Setting:
 
 @dataclass
 class Reading:
-    """All files together."""
+    """All files together; `files` counts them, each as often as it is included."""
 
+    files: int = 0
     settings: list[Setting] = field(default_factory=list)
     """In the order in which sudo takes them; without those that it does not take, or that add to a
     list."""
@@ -115,7 +119,9 @@ def _read(reading: Reading, files: Files, path: str, depth: int) -> None:
     if why := files.refused(path):
         reading.refused.append((path, why))
         return
-    content = files.text(path) if depth <= MAX_DEPTH else None
+    reading.files += 1
+    few = reading.files <= MAX_FILES
+    content = files.text(path) if depth <= MAX_DEPTH and few else None
     if content is None:
         (reading.missing if files.missing(path) and depth else reading.unread).append(path)
         return

@@ -117,7 +117,9 @@ def test_what_asks_nobody_is_noted() -> None:
 
 
 def test_what_cannot_be_read_is_not_judged() -> None:
-    assert said("@include closed\n") == [(Weight.UNCHECKED, "sudoers-not-read", "/etc/closed")]
+    assert said("@include closed\n@include closed\n") == [
+        (Weight.UNCHECKED, "sudoers-not-read", "/etc/closed")
+    ]
 
 
 def test_what_sudo_cannot_read_does_not_count() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from pam_agent.stack_codes import Action, Code
-from pam_agent.stack_file import Entry, Role, read
+from pam_agent.stack_file import MAX_FILES, Entry, Role, read
 
 PERMIT = "auth required pam_permit.so\n"
 
@@ -148,3 +148,10 @@ def test_a_file_that_includes_itself_ends() -> None:
     assert len(reading.entries) == 17
     assert reading.entries[-1].role is Role.MUST_FAIL
     assert [each.what for each in reading.problems] == ["includes 'loop' 16 files deep"]
+
+
+def test_a_file_that_includes_itself_twice_ends() -> None:
+    reading = read("loop", {"loop": "auth include loop\n" * 2}.get)
+    assert reading.files == MAX_FILES
+    assert f"includes 'loop', the {MAX_FILES}th file" in reading.problems[-1].what
+    assert {each.role for each in reading.entries} == {Role.MUST_FAIL}

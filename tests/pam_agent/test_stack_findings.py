@@ -91,6 +91,7 @@ MISTAKES = [
     ("auth required Pam_Bartizan.so\n", EVERYBODY, [("bad-line", at(1))]),
     # A module that cannot be found never lets in.
     ("auth sufficient pam_unix.so\r\n" + REQUIRED, EVERYBODY, [("bad-line", at(1))]),
+    (REQUIRED * 3, EVERYBODY, [("bad-line", at(3))]),
     # Users who need not sign on.
     (OURS.format("[success=ok default=die]"), SOME, [("exceptions-refused", at(1))]),
     (REQUIRED, SOME, [("exceptions-refused", at(1))]),

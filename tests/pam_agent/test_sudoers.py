@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pam_agent.sudoers import MAIN, MAX_DEPTH, Files, Reading, read
+from pam_agent.sudoers import MAIN, MAX_DEPTH, MAX_FILES, Files, Reading, read
 
 TEXTS = [
     "",
@@ -231,6 +231,12 @@ def test_what_is_not_read_is_told() -> None:
     assert reading("\nDefaults x, \\\n y \\").bad_lines == [f"{MAIN}:2"]
     assert reading("@include sudoers\n").unread == [MAIN]
     assert MAX_DEPTH == 128
+
+
+def test_a_file_that_includes_itself_twice_ends() -> None:
+    found = reading("@include sudoers\n" * 20)
+    assert MAX_FILES < found.files < 30 * MAX_FILES
+    assert set(found.unread) == {MAIN}
 
 
 def test_what_sudo_takes_for_unsafe_is_left_out() -> None:

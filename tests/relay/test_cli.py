@@ -38,6 +38,7 @@ from tests.relay.real_ends import (
     connected,
     hello_by_uid,
 )
+from tests.support.patience import until
 from tests.support.programs import BIN, daemon, free_port
 
 PROGRAM = str(BIN / "bartizan-relay")
@@ -340,13 +341,18 @@ async def test_its_own_soft_limit_is_raised(tmp_path: Path) -> None:
 # ---- many in a row -------------------------------------------------------------------------------
 
 
+def listens(port: int) -> bool:
+    """On all its addresses: this is the last."""
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 async def test_1000_sign_ons_leave_no_descriptor_and_no_memory_behind(tmp_path: Path) -> None:
     port = free_port()
     file = configuration(tmp_path, port, '[log]\nlevel = "warning"\n')
     async with daemon([PROGRAM, "serve", "--config", str(file)]) as relay:
-        with trio.fail_after(20):
-            while not (tmp_path / "agents.sock").exists():  # noqa: ASYNC110
-                await trio.sleep(0.02)
+        await until(lambda: listens(port))
         agent = await attach(tmp_path)
 
         async def sign_ons(first: int, count: int) -> tuple[int, int]:

@@ -40,7 +40,7 @@ from tests.relay.real_ends import (
     hello_by_uid,
 )
 from tests.support.patience import PATIENCE
-from tests.support.programs import Daemon, free_port
+from tests.support.programs import Daemon, Entry, free_port
 from tests.support.service_manager import ServiceManager, service_manager
 
 MOVE = """
@@ -122,16 +122,17 @@ class Unit:
         return False
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Returns when it has ended, with its exit code."""
+        """Returns when it has ended, and all of its log is there, with its exit code."""
         assert self.daemon is not None
-        process, self.daemon = self.daemon.process, None
-        process.send_signal(number)
+        running, self.daemon = self.daemon, None
+        running.process.send_signal(number)
         code = None
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen)
-                code = await process.wait()
+                code = await running.process.wait()
                 nursery.cancel_scope.cancel()
+            await running.whole.wait()
         return code
 
     async def _listen(self) -> None:
@@ -152,6 +153,11 @@ class Unit:
 
     def events(self) -> list[object]:
         return [entry["event"] for entry in self.log]
+
+    async def logged(self, event: str, count: int = 1) -> Entry:
+        """Waits for the line of the `count`-th such event, over all its lives."""
+        assert self.daemon is not None
+        return await self.daemon.logged(event, count)
 
     async def attach(self) -> Agent:
         agent = Agent(await trio.open_unix_socket(str(self.folder / "agents.sock")))
@@ -358,6 +364,7 @@ async def test_a_reload_changes_keys_limits_and_listeners_and_drops_nothing_else
         await kept.send(Data(1, b"again"))
         assert await user.receive() == b"again"
         await (await trio.open_tcp_stream("127.0.0.1", second)).aclose()
+    await unit.logged("configuration refused", 7)
     refused = [x["reason"] for x in unit.log if x["event"] == "configuration refused"]
     for reason, expected in zip(
         map(str, refused),
@@ -440,13 +447,14 @@ async def test_sign_ons_in_every_stage_go_on_in_the_next_process(unit: Unit) -> 
     names = {name for name, _ in unit.manager.stored}
     assert all(name.startswith("bartizan.listener.") for name in names)
     assert len(unit.manager.stored) == 2
-    taken = next(entry for entry in unit.log if entry["event"] == "relay taken over")
+    taken = await unit.logged("relay taken over")
     assert {k: taken[k] for k in ("links", "requests", "transactions", "validators")} == {
         "links": 1,
         "requests": 4,
         "transactions": 2,
         "validators": 3,
     }
+    await unit.logged("request ended", 6)
     outcomes = {x["outcome"] for x in unit.log if x["event"] == "request ended"}
     assert outcomes == {"done"}
     await agent.stream.aclose()
@@ -481,7 +489,7 @@ async def test_what_cannot_be_taken_over_is_closed_cleanly(unit: Unit, how: str)
         else:
             assert await agent.is_cut_off()
             assert await user.end() in ("closed", "reset")
-            assert "nothing taken over" in unit.events()
+            await unit.logged("nothing taken over")
     again = await unit.attach()
     await again.queue(TAG)
     for each in (agent, again):

@@ -8,6 +8,7 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import structlog
 import trio
@@ -17,6 +18,7 @@ from daemons.connections import serve_connections
 from daemons.lines import Done, Refused
 from daemons.unix_listener import unix_listener
 from protocol.agent_auth import public_bytes
+from protocol.text import fit
 from relay.admin_wire import (
     Drain,
     Draining,
@@ -33,6 +35,9 @@ from relay.overview import Overview
 
 PROBER = "probe"
 """The name of an agent that is let in for a probe."""
+
+MAX_REASON: Final = 1024
+"""Bytes of why a configuration is refused: some ten mistakes."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -61,7 +66,7 @@ async def _answer(
             for reply in await overview.why(request):
                 await send_line(stream, reply)
         case Reload():
-            return _signalled(signal.SIGHUP)
+            return await _reload(overview)
         case Drain():
             relay = overview.relay
             refused = _signalled(signal.SIGINT)
@@ -82,6 +87,15 @@ def _signalled(number: signal.Signals) -> Reply:
     _log.info("signalled by command", signal=number.name)
     os.kill(os.getpid(), number)
     return Done()
+
+
+async def _reload(overview: Overview) -> Reply:
+    """When it is over."""
+    not_signalled = _signalled(signal.SIGHUP)
+    if isinstance(not_signalled, Refused):
+        return not_signalled
+    refused = await overview.relay.reloads.next_one()
+    return Refused(fit(refused, MAX_REASON)) if refused else Done()
 
 
 async def _probe(overview: Overview, key: bytes, stream: trio.SocketStream) -> Reply:

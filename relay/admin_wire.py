@@ -30,7 +30,10 @@ class Drain(Struct, frozen=True, forbid_unknown_fields=True, tag="drain"):
 
 
 class Reload(Struct, frozen=True, forbid_unknown_fields=True, tag="reload"):
-    """Read the configuration and its files again, as SIGHUP does."""
+    """Read the configuration and its files again, as SIGHUP does.
+
+    Answered when the relay goes by it, or by Refused with what is wrong: then all is as it was.
+    """
 
 
 class Probe(Struct, frozen=True, forbid_unknown_fields=True, tag="probe"):

@@ -17,7 +17,7 @@ import click
 import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from daemons.admin_client import UnreachableError, ask_daemon
+from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
 from daemons.command_line import (
     EXIT_NOT_DONE,
     fail,
@@ -196,8 +196,10 @@ def agents() -> None:
 def add(key: str, name: str, file: Path | None) -> None:
     """Let the agent with KEY attach, as NAME: the line that `bartizan-agent link-key` prints."""
     with errors():
-        agents_file.add(Path(config.load(file).agents_file), key, name)
-        click.echo(f"{name} may attach: {_reloaded(file)}")
+        path = Path(config.load(file).agents_file)
+        agents_file.add(path, key, name)
+        _reloaded(file, f"{name} is in {path}", "may not attach yet")
+        click.echo(f"{name} may attach")
 
 
 @agents.command("remove")
@@ -206,8 +208,10 @@ def add(key: str, name: str, file: Path | None) -> None:
 def remove(name: str, file: Path | None) -> None:
     """Let the agent called NAME attach no more; its link ends."""
     with errors():
-        key = agents_file.remove(Path(config.load(file).agents_file), name)
-        click.echo(f"{name} ({key}) may not attach any more: {_reloaded(file)}")
+        path = Path(config.load(file).agents_file)
+        key = agents_file.remove(path, name)
+        _reloaded(file, f"{name} ({key}) is out of {path}", "MAY STILL ATTACH")
+        click.echo(f"{name} ({key}) may not attach any more")
 
 
 @agents.command("list")
@@ -228,12 +232,21 @@ def list_agents(file: Path | None) -> None:
         click.echo(f"{encode_key(key)} {name:<24} {attached}")
 
 
-def _reloaded(file: Path | None) -> str:
+def _reloaded(file: Path | None, done: str, otherwise: str) -> None:
+    """Returns if the relay goes by the agents' file now. Else ends the command: by `done`, where no
+    relay answers, and with an error where one goes on as before."""
     try:
         list(ask(file, Reload()))
-    except UnreachableError:
-        return "no relay answers, so from its next start on"
-    return "the relay has been told, and its log says how it took it"
+    except UnreachableError as error:
+        click.echo(f"{done}, which counts from the relay's next start or reload on: {error}")
+        sys.exit()
+    except RefusedError as error:
+        fail(
+            PROGRAM,
+            f"{done}, but {otherwise}: the relay refused its configuration and goes on by the old"
+            f" one: {error}",
+            EXIT_NOT_DONE,
+        )
 
 
 @click.command()

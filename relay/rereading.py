@@ -21,6 +21,36 @@ PATIENCE: Final = 10.0
 name server that does not answer. Who stops the relay meanwhile waits, too."""
 
 
+class Reloads:
+    """What came of a relay's reloads."""
+
+    def __init__(self) -> None:
+        self._begun = 0
+        self._ended = 0
+        self._change = trio.Event()
+        self.refused = ""
+        """Why the last one was refused; empty if it was not."""
+
+    def begin(self) -> None:
+        """Before anything is read."""
+        self._begun += 1
+
+    def end(self, refused: str = "") -> None:
+        """`refused` says why it was; empty if the relay goes by what was read."""
+        self._ended += 1
+        self.refused = refused
+        self._change.set()
+        self._change = trio.Event()
+
+    async def next_one(self) -> str:
+        """Why the next one that begins is refused; empty if it is not. One that has begun already
+        may have read what was there before."""
+        number = self._begun + 1
+        while self._ended < number:
+            await self._change.wait()
+        return self.refused
+
+
 async def reread(
     read: Callable[[], Plan], fit: Callable[[Plan], Plan], listening: Sequence[Listener]
 ) -> tuple[Plan, list[Listener], list[Listener]]:

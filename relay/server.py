@@ -13,6 +13,7 @@ from relay.config import Plan
 from relay.listeners import address_of
 from relay.logs import Reporter
 from relay.records import Record
+from relay.rereading import Reloads
 from relay.switch import Listener, Switch
 from relay.tally import Tally
 
@@ -26,6 +27,7 @@ class Relay:
         self.broker: Final = Broker(plan.limits, plan.key, plan.agents, _jitter().__next__)
         self.tally: Final = Tally()
         self.switch: Final = Switch(self.broker, listeners, self._report)
+        self.reloads: Final = Reloads()
         self._log: Final = report
         self._stopping: Final = trio.Event()
 

@@ -228,11 +228,13 @@ async def _reload(
 ) -> None:
     """Go by the new configuration, dropping nothing that it allows. One that is no good changes
     nothing."""
+    relay.reloads.begin()
     try:
         plan, listeners, gone = await reread(read, fit, relay.listeners)
     except ConfigError as error:
         reason = "; ".join(str(error).splitlines())
         _log.error("configuration refused", reason=reason, advice="it stays as it was")
+        relay.reloads.end(reason)
         return
     names = [listener_name(each.socket) for each in gone]
     where = [address_of(each.socket) for each in gone]
@@ -258,3 +260,4 @@ async def _reload(
     )
     if later:
         _log.warning("restart needed", keys=later)
+    relay.reloads.end()

@@ -119,8 +119,7 @@ def test_the_probes_key_is_good_for_that_time_only(bastion: Bastion) -> None:
 
 def test_agents(bastion: Bastion) -> None:
     done = bastion.run("agents", "add", KEY, "web1")
-    assert done.returncode == 0, done.stderr
-    bastion.logs("configuration adopted")
+    assert (done.returncode, done.stdout) == (0, "web1 may attach\n"), done.stderr
     assert bastion.agents.read_text() == f"# ours\n{OTHER} web0  # the first\n{KEY} web1\n"
     assert json.loads(bastion.run("status", "--json").stdout.splitlines()[0])["keys"] == 2
     listed = bastion.run("agents", "list").stdout.splitlines()
@@ -131,10 +130,34 @@ def test_agents(bastion: Bastion) -> None:
         assert done.returncode == EXIT_CONFIG
         assert done.stderr.startswith(f"bartizan-relay: {bastion.agents}")
         assert bastion.agents.read_text() == before
-    assert bastion.run("agents", "remove", "web0").returncode == 0
+    done = bastion.run("agents", "remove", "web0")
+    assert (done.returncode, done.stdout) == (0, f"web0 ({OTHER}) may not attach any more\n")
+    assert json.loads(bastion.run("status", "--json").stdout.splitlines()[0])["keys"] == 1
     assert bastion.agents.read_text() == f"# ours\n{KEY} web1\n"
     assert bastion.run("agents", "remove", "web0").returncode == EXIT_CONFIG
     assert [each.name for each in bastion.agents.parent.glob(".relay.agents*")] == []
+
+
+def test_who_is_removed_is_not_said_to_be_gone_while_the_relay_goes_on_as_before(
+    bastion: Bastion,
+) -> None:
+    text = bastion.config.read_text()
+    bastion.config.write_text(text.replace("validators", "[limits]\nlinks = 0\n[[x]]\nvalidators"))
+    assert bastion.run("agents", "remove", "web0").returncode == EXIT_CONFIG, "it reads it, too"
+    bastion.config.write_text(text.replace(f'"{bastion.config.parent}/key"', '"/none"'))
+    done = bastion.run("agents", "remove", "web0")
+    assert (done.returncode, done.stdout) == (EXIT_NOT_DONE, "")
+    assert "MAY STILL ATTACH: the relay refused its configuration" in done.stderr
+    assert "/none: cannot read the key file" in done.stderr
+    assert json.loads(bastion.run("status", "--json").stdout.splitlines()[0])["keys"] == 1
+    done = bastion.run("agents", "add", KEY, "web1")
+    assert (done.returncode, done.stdout) == (EXIT_NOT_DONE, "")
+    assert "web1 is in" in done.stderr
+    assert "may not attach yet" in done.stderr
+    bastion.stop()
+    done = bastion.run("agents", "remove", "web1")
+    assert done.returncode == 0
+    assert "counts from the relay's next start or reload on" in done.stdout
 
 
 def test_drain(bastion: Bastion) -> None:
@@ -149,7 +172,7 @@ def test_drain(bastion: Bastion) -> None:
         assert "no relay listens there" in done.stderr
     done = bastion.run("agents", "add", KEY, "web1")
     assert done.returncode == 0
-    assert "from its next start on" in done.stdout
+    assert "from the relay's next start or reload on" in done.stdout
 
 
 def test_top_once(bastion: Bastion) -> None:

@@ -18,7 +18,7 @@ from protocol.address import TcpAddress
 from relay import config
 from relay.activation import open_listeners
 from relay.config import ConfigError, ListenerPlan, Plan
-from relay.rereading import PATIENCE, reread
+from relay.rereading import PATIENCE, Reloads, reread
 from relay.switch import Listener
 from tests.support.programs import free_port
 
@@ -163,6 +163,29 @@ async def test_it_is_fitted_in_the_loop_and_what_is_not_wanted_is_named(
     assert threads == [threading.get_ident()]
     assert [each.address for each in listeners] == [plan.listeners[0].address]
     assert gone == listening[1:]
+
+
+async def test_who_asks_for_a_reload_waits_for_one_that_begins_after_it(
+    nursery: trio.Nursery,
+) -> None:
+    reloads = Reloads()
+    heard: list[str] = []
+
+    async def ask() -> None:
+        heard.append(await reloads.next_one())
+
+    reloads.begin()
+    nursery.start_soon(ask)
+    await trio.testing.wait_all_tasks_blocked()
+    reloads.end("what was there before")
+    await trio.testing.wait_all_tasks_blocked()
+    assert not heard
+    assert reloads.refused == "what was there before"
+    reloads.begin()
+    reloads.end()
+    await trio.testing.wait_all_tasks_blocked()
+    assert heard == [""]
+    assert not reloads.refused
 
 
 async def test_a_unix_socket_whose_file_was_removed_is_made_anew(

@@ -12,11 +12,13 @@ from pam_agent import (
     check_sshd,
     check_sshd_blocks,
     check_sudoers,
+    check_trust,
     postgresql_files,
     sudoers,
     sudoers_files,
 )
 from pam_agent.check_finding import Finding, note
+from pam_agent.config import DEFAULT_PATH
 from pam_agent.host_files import HostFiles
 from pam_agent.methods import Method
 from pam_agent.pam_files import FOLDERS, PamFiles
@@ -36,6 +38,8 @@ class Host:
     config: Config
     root: Path = Path("/")
     meant: Collection[str] = ()
+    file: Path = DEFAULT_PATH
+    """The agent's configuration."""
 
     @property
     def is_this(self) -> bool:
@@ -132,7 +136,10 @@ def _running(host: Host) -> Iterator[Finding]:
     """What can be seen only where the agent runs."""
     config = host.config
     yield from check_host.agent(config)
+    yield from check_trust.sockets(config)
+    yield from check_trust.configuration(host.file, config)
+    yield from check_trust.names(config)
     yield from check_host.relays(config)
     services = config.services.values()
-    if any(Method.TOTP in each.methods for each in services):
+    if any(Method.TOTP in each.methods for each in services) or check_host.has_totp(config):
         yield from check_host.clock()

@@ -11,7 +11,7 @@ from daemons.command_line import json_option, show
 from pam_agent import check
 from pam_agent.check_finding import Finding, Weight
 from pam_agent.command_line import EXIT_BAD_SETUP, config_option, errors
-from pam_agent.config import load
+from pam_agent.config import DEFAULT_PATH, load
 from protocol.text import clean
 
 EXIT_MISTAKES: Final = 1
@@ -38,7 +38,7 @@ def check_setup(path: Path | None, root: Path, meant: tuple[str, ...], as_json: 
     Exit code 0: no mistake; 1: mistakes; 3: no mistake, but not all could be looked at.
     """
     with errors():
-        found = list(check.findings(check.Host(load(path), root, meant)))
+        found = list(check.findings(check.Host(load(path), root, meant, path or DEFAULT_PATH)))
         show(found, _rows(found), as_json=as_json)
     weights = {each.weight for each in found}
     if Weight.MISTAKE in weights:

@@ -11,7 +11,9 @@ from typing import Final
 from daemons.admin_client import RefusedError, UnreachableError
 from pam_agent.admin_client import ask
 from pam_agent.admin_wire import RelayStatus, ShowStatus
+from pam_agent.administration_wire import ListAdministration, MethodsLine
 from pam_agent.check_finding import Finding, mistake, unchecked
+from pam_agent.methods import Method
 from pam_agent.settings import Config
 from protocol.text import clean
 
@@ -100,6 +102,15 @@ def relays(config: Config) -> Iterator[Finding]:
                 "Look at the relay (bartizan-relay status there), the network between, and the"
                 " relay's key in /etc/bartizan/agent.toml; `bartizan-agent status` follows it.",
             )
+
+
+def has_totp(config: Config) -> bool:
+    """Whether the running agent lets an account use TOTP, whatever its services say."""
+    try:
+        replies = list(ask(config.admin_socket, ListAdministration()))
+    except (UnreachableError, RefusedError):  # as told of its relays
+        return False
+    return any(isinstance(each, MethodsLine) and Method.TOTP in each.methods for each in replies)
 
 
 def clock() -> Iterator[Finding]:

@@ -551,3 +551,12 @@ async def test_check_looks_at_the_clock_where_it_counts(
         host = check.Host(replace(chosen, services=policies))
         found = await trio.to_thread.run_sync(lambda host=host: list(check.findings(host)))
         assert {each.word for each in found if each.word.startswith("clock")} == words
+
+
+async def test_check_looks_at_the_clock_where_an_account_has_totp(
+    config: Path, daemon: Daemon
+) -> None:
+    assert not await trio.to_thread.run_sync(check_host.has_totp, load(config))
+    done = await run(config, "methods", "ada", "totp")
+    assert done.returncode == 0
+    assert await trio.to_thread.run_sync(check_host.has_totp, load(config))

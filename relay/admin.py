@@ -8,7 +8,6 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import structlog
 import trio
@@ -18,7 +17,6 @@ from daemons.connections import serve_connections
 from daemons.lines import Done, Refused
 from daemons.unix_listener import unix_listener
 from protocol.agent_auth import public_bytes
-from protocol.text import fit
 from relay.admin_wire import (
     Drain,
     Draining,
@@ -35,9 +33,6 @@ from relay.overview import Overview
 
 PROBER = "probe"
 """The name of an agent that is let in for a probe."""
-
-MAX_REASON: Final = 1024
-"""Bytes of why a configuration is refused: some ten mistakes."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -95,7 +90,7 @@ async def _reload(overview: Overview) -> Reply:
     if isinstance(not_signalled, Refused):
         return not_signalled
     refused = await overview.relay.reloads.next_one()
-    return Refused(fit(refused, MAX_REASON)) if refused else Done()
+    return Refused(refused) if refused else Done()
 
 
 async def _probe(overview: Overview, key: bytes, stream: trio.SocketStream) -> Reply:

@@ -53,6 +53,7 @@ class Status(Struct, frozen=True, tag="status"):
 
     `sources` and `networks` under penalty have their newcomers refused; in a `crowd`, so has
     everybody who owes anything. `lowered` are limits that gave way to that of open files.
+    `refused` is why the last new configuration was not taken, empty if it was.
     """
 
     version: str
@@ -73,6 +74,7 @@ class Status(Struct, frozen=True, tag="status"):
     crowd: bool
     keys: int
     lowered: dict[str, int]
+    refused: str = ""
 
 
 class Listening(Struct, frozen=True, tag="listening"):

@@ -44,6 +44,11 @@ class Metrics:
                 [({}, len(plan.agents))],
             ),
             gauge(
+                f"{_PREFIX}_configuration_refused",
+                "Whether the last new configuration was refused.",
+                [({}, float(bool(overview.relay.reloads.refused)))],
+            ),
+            gauge(
                 f"{_PREFIX}_limits_lowered",
                 "Limits that gave way to the limit of open files.",
                 [({}, len(plan.lowered))],

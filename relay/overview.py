@@ -53,6 +53,7 @@ class Overview:
             crowd=self.crowd,
             keys=len(relay.plan.agents),
             lowered=dict(relay.plan.lowered),
+            refused=relay.reloads.refused,
         )
         lead = time.time() - trio.current_time()
         return [

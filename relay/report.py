@@ -42,6 +42,8 @@ def _status(status: Status, now: float) -> Iterator[str]:
     yield f"ended       {counted(status.links_ended)}"
     crowd = "; A CROWD: who owes anything is refused" if status.crowd else ""
     yield f"refused     {status.sources} sources, {status.networks} networks{crowd}"
+    if status.refused:
+        yield f"configuration refused, the old one counts: {clean(status.refused)}"
     if status.no_descriptor:
         yield f"descriptors {status.no_descriptor} times none was left: raise LimitNOFILE="
     if status.lowered:

@@ -11,6 +11,7 @@ from typing import Final
 import trio
 
 from protocol.address import TcpAddress, UnixAddress
+from protocol.text import fit
 from relay.activation import Given, Places, look_up_all, open_listeners
 from relay.config import ConfigError, Plan
 from relay.listeners import Place, place_of
@@ -19,6 +20,9 @@ from relay.switch import Listener
 PATIENCE: Final = 10.0
 """Seconds for the files to be read and new names to be looked up: as long as a system waits for one
 name server that does not answer. Who stops the relay meanwhile waits, too."""
+
+MAX_REASON: Final = 1024
+"""Bytes of why a configuration is refused, as it is kept and told: some ten mistakes."""
 
 
 class Reloads:
@@ -29,16 +33,17 @@ class Reloads:
         self._ended = 0
         self._change = trio.Event()
         self.refused = ""
-        """Why the last one was refused; empty if it was not."""
+        """Why the last one was refused, one line; empty if it was not."""
 
     def begin(self) -> None:
         """Before anything is read."""
         self._begun += 1
 
     def end(self, refused: str = "") -> None:
-        """`refused` says why it was; empty if the relay goes by what was read."""
+        """`refused` says why it was, a line for each mistake; empty if the relay goes by what was
+        read."""
         self._ended += 1
-        self.refused = refused
+        self.refused = fit("; ".join(refused.splitlines()), MAX_REASON)
         self._change.set()
         self._change = trio.Event()
 

@@ -179,6 +179,8 @@ def _refused(status: Status, penalties: Sequence[Penalty]) -> list[Row]:
     rows = [row]
     for each in penalties[:MOST_NETWORKS]:
         rows.append([(Style.BAD, f" {each.network:<32}"), (Style.PLAIN, f"{each.sources:>6}")])
+    if status.refused:
+        rows.append([(Style.BAD, " the configuration was refused, the old one counts")])
     if status.lowered:
         rows.append([(Style.BAD, f" few descriptors: {', '.join(status.lowered)} lowered")])
     return rows

@@ -232,9 +232,9 @@ async def _reload(
     try:
         plan, listeners, gone = await reread(read, fit, relay.listeners)
     except ConfigError as error:
-        reason = "; ".join(str(error).splitlines())
+        relay.reloads.end(str(error))
+        reason = relay.reloads.refused
         _log.error("configuration refused", reason=reason, advice="it stays as it was")
-        relay.reloads.end(reason)
         return
     names = [listener_name(each.socket) for each in gone]
     where = [address_of(each.socket) for each in gone]

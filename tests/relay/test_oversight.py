@@ -36,6 +36,7 @@ from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.oversight import oversee
 from relay.report import is_well, status_lines, story_lines
+from relay.rereading import MAX_REASON
 from relay.standing import strangers_ended
 from tests.support.caller import connected
 from tests.support.patience import until
@@ -238,6 +239,24 @@ async def test_what_cannot_be_listened_on_does_not_stop_the_relay(
         await nursery.start(oversee, running.relay, a_book())
     assert [line["event"] for line in logs] == ["no admin socket", "no metrics"]
     nursery.cancel_scope.cancel()
+
+
+async def test_a_refused_configuration_is_told_until_one_is_taken(overseen: Overseen) -> None:
+    reloads = overseen.running.relay.reloads
+    gauge = ("bartizan_relay_configuration_refused", "")
+    assert (await overseen.samples())[gauge] == 0
+    reloads.begin()
+    reloads.end("relay.toml: one\nrelay.toml: two")
+    status = await overseen.status()
+    said = "configuration refused, the old one counts: relay.toml: one; relay.toml: two"
+    assert said in list(status_lines([status], 0.0))
+    assert (await overseen.samples())[gauge] == 1
+    reloads.begin()
+    reloads.end()
+    assert not (await overseen.status()).refused
+    assert (await overseen.samples())[gauge] == 0
+    reloads.end("x" * 2 * MAX_REASON)
+    assert len(reloads.refused.encode()) == MAX_REASON
 
 
 async def test_two_probes_have_not_the_same_key(overseen: Overseen) -> None:

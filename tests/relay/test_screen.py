@@ -85,13 +85,21 @@ def test_what_is_wrong_is_seen() -> None:
         networks=1,
         crowd=True,
         lowered={"links": 3},
+        refused="key: what is wrong",
         links=0,
         validators_ended={"malformed": 4, "left": 2},
     )
     penalties = [Penalty(f"203.0.{number}.0/24", number) for number in range(9)]
     rows = looked(bad).rows([bad, *penalties], "12:00:00", "3 h", 24)
     bold = "".join(piece for row in rows for style, piece in row if style is Style.BAD)
-    for piece in ("DRAINING", "5 sources, 1 networks", "crowd", "203.0.2.0/24", "links lowered"):
+    for piece in (
+        "DRAINING",
+        "5 sources, 1 networks",
+        "crowd",
+        "203.0.2.0/24",
+        "links lowered",
+        "was refused",
+    ):
         assert piece in bold
     assert "malformed" in bold
     assert "none is attached" in bold

@@ -30,7 +30,8 @@ def replaceable(path: Path, agent: int) -> Path | None:
     `path`; None when there is none.
 
     Above the socket's own folder the sticky bit is enough. In its own it is not: whoever comes
-    first has the name. Raises OSError.
+    first has the name. Of links, where they stand and where they lead in the end is looked at.
+    Raises OSError.
     """
     trusted = {0, agent, int(_UNMAPPED.read_text())}
     own = path.parent.resolve(strict=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pam_agent import (
     check_host,
     check_limits,
+    check_module,
     check_postgresql,
     check_services,
     check_sshd,
@@ -62,6 +63,7 @@ def findings(host: Host) -> Iterator[Finding]:
             yield from _sshd(host, services)
         else:
             yield from services.judge(name)
+    yield from check_module.judge(used, services.pam)
     yield from services.no_files()
     yield from services.not_read()
     yield from _sudo(host, services, used)

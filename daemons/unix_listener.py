@@ -40,7 +40,7 @@ async def unix_listener(
         listening, identity = _listen(path, mode)
     except OSError as error:
         raise ListenError(
-            f"{path}: cannot listen: {error.strerror}; does {path.parent} exist and may"
+            f"{path}: cannot listen: {error.strerror or error}; does {path.parent} exist and may"
             f" uid {os.geteuid()} write to it?"
         ) from error
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from daemons.opening import at_once
 from relay.keys import NAME, KeyFileError, decode_key, encode_key, parse_agents
 
 _HEADER = "# Agents that may attach by TCP: a line `KEY NAME` each, as `bartizan-agent link-key`.\n"
@@ -63,7 +64,8 @@ def _is_key(text: str, key: bytes) -> bool:
 def _read(path: Path) -> str:
     """Nothing when there is no file yet."""
     try:
-        return path.read_text(encoding="utf-8", errors=_AS_IT_IS)
+        with open(path, encoding="utf-8-sig", errors=_AS_IT_IS, opener=at_once) as file:
+            return file.read()
     except FileNotFoundError:
         return ""
     except OSError as error:

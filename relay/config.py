@@ -6,7 +6,7 @@ import os
 import pwd
 import socket
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from daemons.key_types import found
 from daemons.log_settings import Log
+from daemons.opening import at_once
 from daemons.tables import mistakes
 from protocol.address import AddressError, TcpAddress, UnixAddress, parse
 from relay.config_file import AgentsListener, Config, ValidatorsListener
 from relay.keys import KeyFileError, load_agents, load_private_key
 from relay.limits import Limits
+from relay.places import wrong_place
 from relay.proxies import Network, Proxies, parse_network
 from relay.socket_options import SocketOptions
 
@@ -32,6 +34,9 @@ DEFAULT_DIRECTORY: Final = Path("/run/bartizan-relay")
 """Of the admin socket, where no agent attaches by a Unix socket."""
 AGENT_USER: Final = "bartizan-agent"
 """Whom the host's own agent runs as, where it comes from a package."""
+
+
+_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 class ConfigError(Exception):
@@ -79,7 +84,13 @@ def load(path: Path | None) -> Config:
     """The file, or the embedded default when there is none. Raises ConfigError."""
     file = path or DEFAULT_FILE
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        with open(file, encoding="utf-8", opener=at_once) as opened:
+            text = opened.read()
+        if text.startswith(_BYTE_ORDER_MARK):
+            raise ConfigError(
+                f"{file}: not TOML: it begins with a byte order mark; save it without"
+            )
+        table = tomllib.loads(text)
     except FileNotFoundError:
         if path is None:
             return default()
@@ -97,10 +108,26 @@ def load(path: Path | None) -> Config:
     try:
         config = _with_default_listeners(msgspec.convert(table, Config), table)
         _paths(config)
-        _listeners(config)
-        return _with_admin_socket(config, file)
+        listeners = _listeners(config)
+        config = _with_admin_socket(config, file)
+        _places(config, listeners)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
+    return config
+
+
+def _places(config: Config, listeners: Sequence[ListenerPlan]) -> None:
+    """Each socket has one, and its own."""
+    keys = [f"agents[{number}].listen" for number in range(len(config.agents))]
+    keys += [f"validators[{number}].listen" for number in range(len(config.validators))]
+    named = [
+        *zip(keys, (each.address for each in listeners), strict=True),
+        ("admin_socket", UnixAddress(config.admin_socket)),
+    ]
+    if (metrics := _metrics(config.metrics.listen)) is not None:
+        named.append(("metrics.listen", metrics))
+    if wrong := wrong_place(named):
+        raise ConfigError(wrong)
 
 
 def _paths(config: Config) -> None:

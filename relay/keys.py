@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from daemons.opening import at_once
 from protocol.limits import KEY_LENGTH
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -51,8 +52,9 @@ def create_private_key(path: Path) -> X25519PrivateKey:
 def load_private_key(path: Path) -> X25519PrivateKey:
     """Raises KeyFileError, also when others can read the file."""
     try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii", errors="replace")
+        with open(path, encoding="ascii", errors="replace", opener=at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read()
     except OSError as error:
         raise KeyFileError(
             f"{path}: cannot read the key file: {error.strerror}; "
@@ -69,7 +71,8 @@ def load_private_key(path: Path) -> X25519PrivateKey:
 def load_agents(path: Path) -> dict[bytes, str]:
     """Agents' link public keys and names: a line `BASE64 NAME` each. Raises KeyFileError."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with open(path, encoding="utf-8-sig", errors="replace", opener=at_once) as file:
+            text = file.read()
     except OSError as error:
         raise KeyFileError(f"{path}: cannot read the agents' keys: {error.strerror}") from None
     return parse_agents(text, path)

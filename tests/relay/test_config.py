@@ -214,6 +214,26 @@ ERRORS: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
         BOTH + "[limits]\nlinks = 0x" + "f" * 5000,
         "limits.links: found a number of hundreds of digits",
     ),
+    "a byte order mark": (b"\xef\xbb\xbf" + BOTH.encode(), "not TOML", "a byte order mark"),
+    "two listeners at one place": (
+        BOTH + "[[validators]]\nlisten = 'tcp:192.0.2.1:4817'",
+        'validators[1].listen: found "tcp:192.0.2.1:4817"',
+        "that of validators[0].listen",
+    ),
+    "the agents' place for administrators": (
+        'admin_socket = "/run/agents.sock"' + BOTH,
+        "admin_socket: found",
+        "that of agents[0].listen",
+    ),
+    "the agents' place for figures": (
+        BOTH + "[metrics]\nlisten = 'unix:/run/agents.sock'",
+        "metrics.listen: found",
+        "that of agents[0].listen",
+    ),
+    "a socket's path that is too long": (
+        BOTH.replace("agents.sock", "x" * 103),
+        "agents[0].listen: found 108 bytes, expected at most 107",
+    ),
     "nested too deep": ("key = " + "[" * 9999, "nested too deep"),
     "no validators": ("validators = []", "one [[validators]]"),
     "no agents": ("agents = []", "one [[agents]]"),
@@ -303,6 +323,19 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the configuration: Is a directory"):
         config.load(tmp_path)
+
+
+def test_a_pipe_is_no_configuration_and_no_key(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(ConfigError, match="cannot read the configuration: it is a pipe"):
+        config.load(pipe)
+    with pytest.raises(ConfigError, match="cannot read the key file: it is a pipe"):
+        config.plan(load(tmp_path, f'key = "{pipe}"\n{BY_TCP}'))
+    keys.create_private_key(tmp_path / "key")
+    files = f'key = "{tmp_path}/key"\nagents_file = "{pipe}"\n'
+    with pytest.raises(ConfigError, match="cannot read the agents' keys: it is a pipe"):
+        config.plan(load(tmp_path, files + BY_TCP))
 
 
 def test_key_files_are_read_only_where_keys_are_needed(tmp_path: Path) -> None:

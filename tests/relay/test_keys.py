@@ -51,7 +51,9 @@ def test_what_is_no_key_is_refused_and_not_repeated(tmp_path: Path, text: str) -
 
 def test_agents_with_comments_and_empty_lines(tmp_path: Path) -> None:
     file = tmp_path / "agents"
-    file.write_text(f"# who may come\n\n  {KEY}   web1.example  # the first\n{OTHER}\tdb-2\n")
+    mark = "\ufeff"
+    """As some editors begin a file."""
+    file.write_text(f"{mark}# who may come\n\n  {KEY}   web1.example  # the first\n{OTHER}\tdb-2\n")
     assert keys.load_agents(file) == {
         bytes(range(32)): "web1.example",
         bytes(range(1, 33)): "db-2",

@@ -66,9 +66,12 @@ class Approval:
         self._mark("queued")
         return True
 
-    async def decision(self) -> SignOnEnd:
-        """The verified decision, or the reason why there is none. Raises StoreError."""
-        self._valid_until = self._host.clock() + self._subject.timers.validation
+    async def decision(self, valid_until: float) -> SignOnEnd:
+        """The verified decision, or the reason why there is none. Raises StoreError.
+
+        Whoever comes from `valid_until` on (the host's clock) is too late.
+        """
+        self._valid_until = valid_until
         try:
             while True:
                 session = self._open

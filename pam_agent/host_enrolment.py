@@ -220,7 +220,10 @@ class HostEnrolment:
         )
         approval = Approval(host, subject)
         try:
-            proved = await approval.queue() and await approval.decision() is SignOnEnd.APPROVED
+            proved = False
+            if await approval.queue():
+                valid_until = host.clock() + host.timers.validation
+                proved = await approval.decision(valid_until) is SignOnEnd.APPROVED
             await approval.finish()
         finally:
             approval.abandon()

@@ -207,7 +207,7 @@ class ShownSignOn:
                 if reply is not None:
                     nursery.start_soon(self._settle_by, self._answered, code, reply, queued)
                 if queued and self.approval is not None:
-                    nursery.start_soon(self._settle_by, self.approval.decision)
+                    nursery.start_soon(self._settle_by, self.approval.decision, self._valid_until)
                 else:
                     nursery.start_soon(self._settle_by, self._expired)
         return SignOnEnd.STOPPED if self._end is None else self._end

@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from pam_agent.approval import LATE_GRACE
+from pam_agent.dialogue import Dialogue
 from pam_agent.fan_out import LOOK_AGAIN
 from pam_agent.local_wire import Result
 from pam_agent.server import boot_time
@@ -142,6 +144,23 @@ async def test_the_end_is_seen_soon_after_the_host_woke_up(
         await host.sleep()
         mock_clock.jump(LOOK_AGAIN)
         assert await caller.result() is Result.DENIED
+        await parts.ended("expired")
+
+
+async def test_a_passcodes_time_runs_from_before_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = SleepyHost()
+    show = Dialogue.show
+
+    async def show_and_sleep(self: Dialogue, *texts: str) -> None:
+        await show(self, *texts)
+        host.asleep = 3600.0
+
+    monkeypatch.setattr(Dialogue, "show", show_and_sleep)
+    async with together(tmp_path, clock=host.clock) as parts, parts.agent.call() as caller:
+        with trio.fail_after(LOOK_AGAIN):
+            assert await caller.result() is Result.DENIED
         await parts.ended("expired")
 
 

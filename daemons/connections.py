@@ -37,6 +37,36 @@ async def serve_connections(
             nursery.start_soon(serve, await _accept(listener))
 
 
+async def serve_latest(
+    listener: trio.SocketListener,
+    serve_one: Callable[[trio.SocketStream], Awaitable[None]],
+    most: int,
+) -> None:
+    """Run `serve_one` for each connection; when there are `most`, the oldest ends for the next.
+
+    For what anybody on the machine may connect to, and is over at once for who means it: others
+    keep nobody waiting, however many of them say nothing.
+    """
+    scopes: dict[trio.CancelScope, None] = {}
+
+    async def serve(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+        with scope:
+            async with stream:
+                await serve_one(stream)
+        scopes.pop(scope, None)
+
+    async with trio.open_nursery() as nursery:
+        while True:
+            stream = await _accept(listener)
+            if len(scopes) == most:
+                oldest = next(iter(scopes))
+                del scopes[oldest]
+                oldest.cancel()
+            scope = trio.CancelScope()
+            scopes[scope] = None
+            nursery.start_soon(serve, stream, scope)
+
+
 async def _accept(listener: trio.SocketListener) -> trio.SocketStream:
     while True:
         try:

@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from daemons.connections import serve_connections
+from daemons.connections import serve_latest
 from daemons.exposition import CONTENT_TYPE
 from daemons.unix_listener import ListenError, unix_listener
 from protocol.address import TcpAddress, UnixAddress, written
@@ -25,7 +25,7 @@ MODE: Final = 0o660
 MAX_HEAD: Final = 8 * 1024
 """Bytes of a request: Prometheus sends some 300."""
 MOST_CONNECTIONS: Final = 4
-"""At a time: one Prometheus, its spare, and an administrator."""
+"""At a time: one Prometheus, its spare, and an administrator. The oldest ends for a fifth."""
 PATIENCE: Final = 5.0
 """Seconds for a request to come, and for the page to be taken."""
 
@@ -58,7 +58,7 @@ async def metrics_listener(
 
 async def serve_metrics(listener: trio.SocketListener, page: Page) -> None:
     """Until cancelled."""
-    await serve_connections(listener, partial(_serve_one, page), MOST_CONNECTIONS)
+    await serve_latest(listener, partial(_serve_one, page), MOST_CONNECTIONS)
 
 
 async def _serve_one(page: Page, stream: trio.SocketStream) -> None:

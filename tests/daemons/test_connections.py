@@ -7,8 +7,9 @@ import trio
 import trio.testing
 
 from daemons import connections as module
-from daemons.connections import serve_connections
+from daemons.connections import serve_connections, serve_latest
 from daemons.unix_listener import unix_listener
+from tests.support.patience import until
 
 
 def echo_until_closed(log: list[str]) -> Callable[[trio.SocketStream], Awaitable[None]]:
@@ -31,6 +32,26 @@ async def test_at_most_so_many_connections_at_a_time(tmp_path: Path, nursery: tr
         await callers[0].aclose()
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert log == ["begin", "begin", "end", "begin"]
+        for caller in callers:
+            await caller.aclose()
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_oldest_ends_for_the_next_one(tmp_path: Path, nursery: trio.Nursery) -> None:
+    log: list[str] = []
+    async with unix_listener(tmp_path / "s.sock", 0o600) as listener:
+        nursery.start_soon(serve_latest, listener, echo_until_closed(log), 2)
+        callers = [await trio.open_unix_socket(tmp_path / "s.sock") for _ in range(2)]
+        await until(lambda: log == ["begin", "begin"])
+        await callers[1].aclose()
+        await until(lambda: log[2:] == ["end"])
+        callers += [await trio.open_unix_socket(tmp_path / "s.sock") for _ in range(2)]
+        assert await callers[0].receive_some() == b"", "it was the oldest of two"
+        await until(lambda: log == ["begin", "begin", "end", "begin", "begin"])
+        for caller in callers[2:]:
+            await caller.send_eof()
+            assert await caller.receive_some() == b""
+        assert log[5:] == ["end", "end"]
         for caller in callers:
             await caller.aclose()
         nursery.cancel_scope.cancel()

@@ -31,6 +31,7 @@ from pam_agent.sign_ons import Kind, Story
 from protocol import keys
 from protocol.keys import Mode
 from protocol.signon_messages import SignOnOutcome, Verdict
+from relay.explanations import REQUESTS
 from relay.limits import Limits
 from relay.records import RequestEnded
 from tests.support.caller import Caller, calling
@@ -358,12 +359,14 @@ def check_story(parts: Together, end: SignOnEnd, line: dict[str, Any]) -> Story:
 
 
 def check_the_relays_story(parts: Together, end: SignOnEnd, story: Story) -> None:
-    """The relay's words for its part are those that the explanation promises."""
+    """The relay's words for its part are those that the explanation promises, and what they promise
+    of the agent is so."""
     requests = [each for each in parts.relay.records if isinstance(each, RequestEnded)]
-    words = [each.outcome.value for each in requests if each.sign_on_id == story.sign_on_id]
-    assert set(words) <= set(SIGN_ONS[end].relay)
+    outcomes = [each.outcome for each in requests if each.sign_on_id == story.sign_on_id]
+    assert {each.value for each in outcomes} <= set(SIGN_ONS[end].relay)
+    assert all(end.value in (REQUESTS[each].agent or {end.value}) for each in outcomes[-1:])
     without = {*NOWHERE, *TYPED_UNSEEN}
-    assert bool(words) is bool(SIGN_ONS[end].relay and end not in without)
+    assert bool(outcomes) is bool(SIGN_ONS[end].relay and end not in without)
 
 
 def check_no_secrets(parts: Together, passcodes: list[str]) -> None:

@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 export PYTHON CC
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: all run environment module packages compiled deb check coverage test compiled-test system-test fuzz bench attack reference lock clean
+.PHONY: all run environment module packages compiled deb check coverage test compiled-test system-test acceptance-test fuzz bench attack reference lock clean
 
 all: environment module
 
@@ -94,9 +94,15 @@ coverage: $(VENV)/.dev module
 	$(BIN)/coverage report --include='$(PURE)' --fail-under=100 --show-missing --skip-covered
 
 # Machines that boot mostly wait, and are waited for beside what computes. What measures time is alone.
+TIMED := $(patsubst %,tests/acceptance/test_%.py,attack clocks decoys descriptors stuck_peers uniform)
+
 test: check
-	$(MAKE) --no-print-directory --jobs=3 --output-sync=target coverage system-test compiled-test
-	$(BIN)/pytest tests/acceptance
+	$(MAKE) --no-print-directory --jobs=4 --output-sync=target \
+	  coverage system-test compiled-test acceptance-test
+	$(BIN)/pytest $(TIMED)
+
+acceptance-test: $(VENV)/.dev module
+	$(BIN)/pytest tests/acceptance $(TIMED:%=--ignore=%)
 
 # What packages ship does the same.
 compiled-test: compiled module

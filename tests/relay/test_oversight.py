@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,11 +36,12 @@ from relay.admin_wire import (
 from relay.limits import Limits
 from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.oversight import oversee
+from relay.overview import MAX_PENALTIES
 from relay.report import is_well, status_lines, story_lines
 from relay.rereading import MAX_REASON
 from relay.standing import strangers_ended
 from tests.support.caller import connected
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 from tests.support.quiet_book import a_book
 from tests.support.relay import RunningRelay, start_relay
 from tests.support.together import together
@@ -156,6 +158,24 @@ async def test_floods_are_counted_exactly_in_status_and_metrics(overseen: Overse
     assert sum(counted.values()) == 7
     assert counted[ValidatorOutcome.REFUSED] == status.validators_ended["refused"]
     assert samples["bartizan_relay_sources_refused", ""] == 1
+
+
+async def test_the_networks_named_are_those_that_fit_on_a_screen(overseen: Overseen) -> None:
+    port = overseen.running.validators.port
+    networks = [f"127.0.{number}.0/24" for number in range(1, MAX_PENALTIES + 2)]
+    for network in networks:
+        for host in (1, 2) if network == networks[-1] else (1,):
+            for _ in range(6):
+                with socket.socket() as stranger:
+                    stranger.bind((network.replace("0/24", str(host)), 0))
+                    with contextlib.suppress(OSError):
+                        stranger.connect(("127.0.0.1", port))
+    with trio.fail_after(PATIENCE):
+        while (await overseen.status()).sources <= len(networks):  # noqa: ASYNC110
+            await trio.sleep(0.01)
+    named = [each for each in await overseen.ask(ShowStatus()) if isinstance(each, Penalty)]
+    assert named[0] == Penalty(networks[-1], 2)
+    assert len(named) == MAX_PENALTIES
 
 
 async def test_every_outcome_is_a_counter_from_the_start(overseen: Overseen) -> None:

@@ -15,6 +15,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from daemons.descriptor_store import MAX_NAMES
+from daemons.supervision import Supervision
 from protocol.address import TcpAddress
 from protocol.agent_auth import AgentHandshake, public_bytes
 from protocol.errors import ProtocolError
@@ -29,8 +30,9 @@ from protocol.messages import (
     Queued,
     Reject,
 )
-from relay import keys
+from relay import activation, keys, service
 from relay.activation import KEPT_CONNECTION, KEPT_STATE
+from relay.service import KEPT_STRANGERS
 from tests.relay.real_ends import (
     TAG,
     Agent,
@@ -41,6 +43,7 @@ from tests.relay.real_ends import (
 )
 from tests.support.patience import PATIENCE
 from tests.support.programs import Daemon, Entry, free_port
+from tests.support.relay import start_relay
 from tests.support.service_manager import ServiceManager, service_manager
 
 MOVE = """
@@ -539,6 +542,26 @@ async def test_more_descriptors_than_there_is_room_for_cost_strangers_first(unit
         await agent.send_request(other(4), number=4)
         assert [type(await agent.receive()) for _ in range(2)] == [Queued, Paired]
     await agent.stream.aclose()
+
+
+async def test_no_more_strangers_are_kept_than_are_worth_the_wait(
+    tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    relay = (await start_relay(nursery, tmp_path)).relay
+    others = len(relay.listeners) + 1
+    for room, kept in ((10**6, KEPT_STRANGERS), (others + 3, 3), (others, 0), (0, 0)):
+        assert service._strangers(relay, room) == kept
+    nursery.cancel_scope.cancel()
+
+
+async def test_of_a_state_that_is_too_long_the_rest_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = os.memfd_create("state")
+    os.write(state, b"12345678")
+    monkeypatch.setattr(activation, "MAX_STATE", 5)
+    found = activation.given(Supervision(descriptors=((state, KEPT_STATE),)))
+    assert found.state == b"12345"
 
 
 async def test_the_names_of_tens_of_thousands_of_connections_fit() -> None:

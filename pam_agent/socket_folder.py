@@ -8,8 +8,9 @@ from typing import Final
 from daemons.unix_listener import ListenError
 
 _FOR_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-_UNMAPPED: Final = Path("/proc/sys/kernel/overflowuid")
-"""Whose a folder seems to be in a namespace of users that does not know its owner."""
+_UNMAPPED: Final = 65534
+"""Whose a folder seems to be in a namespace of users that does not know its owner: Linux's default.
+/proc/sys would say, and is not there in the agent's sandbox."""
 
 
 def check_folder(path: Path) -> None:
@@ -33,7 +34,7 @@ def replaceable(path: Path, agent: int) -> Path | None:
     first has the name. Of links, where they stand and where they lead in the end is looked at.
     Raises OSError.
     """
-    trusted = {0, agent, int(_UNMAPPED.read_text())}
+    trusted = {0, agent, _UNMAPPED}
     own = path.parent.resolve(strict=True)
     for folder in dict.fromkeys((own, *own.parents, *path.parents)):
         status = folder.stat()

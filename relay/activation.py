@@ -18,6 +18,7 @@ from relay.listeners import (
     Place,
     adapt,
     address_of,
+    at_ports_of,
     giving_way,
     has_its_name,
     is_at,
@@ -127,13 +128,14 @@ def open_listeners(
             sockets = [x for x in pool if x not in taken and is_at(x, where)]
             taken += sockets
             if not sockets:
+                in_the_way = at_ports_of(goes, where)
                 try:
-                    with giving_way(goes):
+                    with giving_way(in_the_way):
                         sockets = open_listener(
                             where,
                             plan.sockets,
                             for_strangers=wanted.trusted is None,
-                            beside=bool(goes),
+                            beside=bool(in_the_way),
                         )
                 except OSError as error:
                     raise _cannot_listen(wanted.address, error) from None

@@ -83,20 +83,26 @@ def has_its_name(sock: socket.socket) -> bool:
     return sock.family != socket.AF_UNIX or os.path.exists(sock.getsockname())
 
 
+def at_ports_of(sockets: Sequence[socket.socket], places: Sequence[Place]) -> list[socket.socket]:
+    """Those of `sockets` that could be in the way of others at `places`."""
+    ports = {where[1] for _, where in places if not isinstance(where, str)}
+    return [x for x in sockets if x.family != socket.AF_UNIX and x.getsockname()[1] in ports]
+
+
 @contextlib.contextmanager
 def giving_way(old: Sequence[socket.socket]) -> Iterator[None]:
-    """Listeners that will be closed: until then others of this user may be opened at their ports.
+    """TCP listeners that will be closed: until then others of this user may open some at their
+    ports.
 
     An address and the one for all addresses exclude each other, so that one could not be changed
     for the other without a moment in which nobody listens, or with nobody at all after a mistake.
     """
-    ports = [each for each in old if each.family != socket.AF_UNIX]
-    for each in ports:
+    for each in old:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         yield
     finally:
-        for each in ports:
+        for each in old:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
 

@@ -18,6 +18,7 @@ from protocol.address import TcpAddress
 from relay import config
 from relay.activation import open_listeners
 from relay.config import ConfigError, ListenerPlan, Plan
+from relay.listeners import look_up
 from relay.rereading import PATIENCE, Reloads, reread
 from relay.switch import Listener
 from tests.support.programs import free_port
@@ -232,6 +233,19 @@ async def test_an_address_can_be_changed_for_another_at_the_same_port(
         second.socket.settimeout(PATIENCE)
         closing.enter_context(second.socket.accept()[0])
         assert not second.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+
+async def test_a_port_that_is_given_up_shares_no_other(plan: Plan) -> None:
+    """Though another relay of this user would share it."""
+    before, after = (
+        replace(plan, listeners=(ListenerPlan(TcpAddress(ONE, port), None),))
+        for port in (free_port(), free_port())
+    )
+    [first] = open_listeners(before)
+    [(_, place)] = look_up(after.listeners[0].address)
+    in_use = pytest.raises(ConfigError, match="already in use")
+    with first.socket, socket.create_server(place, reuse_port=True), in_use:
+        await reread(lambda: after, same, [first])
 
 
 async def test_no_port_is_shared_with_anybody_else(plan: Plan) -> None:

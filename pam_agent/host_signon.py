@@ -100,9 +100,12 @@ class HostSignOn:
                     end = SignOnEnd.STORE_FAILED
                 except ModuleGoneError:
                     end = SignOnEnd.CANCELLED
-                # An end that was found while the caller went away is void.
-                await trio.lowlevel.checkpoint_if_cancelled()
-                self._end = end
+                # What a device was told stands, unless it was revoked since; any other end that
+                # was found while the caller went away, or the agent was stopped, is void.
+                if not self._shown.told(end):
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                if self._end is not SignOnEnd.REVOKED:
+                    self._end = end
                 nursery.cancel_scope.cancel()
 
     async def _way(self) -> SignOnEnd:

@@ -13,7 +13,7 @@ from pam_agent.call import Call
 from pam_agent.dialogue import Dialogue, Reply
 from pam_agent.joining import with_others
 from pam_agent.methods import Method
-from pam_agent.outcomes import LETS_IN, SignOnEnd
+from pam_agent.outcomes import LETS_IN, OF_DEVICES, SignOnEnd
 from pam_agent.pending import Leading
 from pam_agent.policy import asked
 from pam_agent.records import AccountStanding
@@ -67,6 +67,10 @@ class ShownSignOn:
     def no_help(self) -> dict[str, str]:
         """Why each relay has not queued it, by its address."""
         return {} if self.approval is None else self.approval.no_help()
+
+    def told(self, end: SignOnEnd) -> bool:
+        """Whether a device knows this end already."""
+        return end in OF_DEVICES and self.session is not None and self.session.answered
 
     async def finish(self, end: SignOnEnd) -> None:
         """What a device is still owed when PAM has been told `end`. Raises StoreError."""
@@ -227,6 +231,7 @@ class ShownSignOn:
             end = SignOnEnd.STORE_FAILED
         if end is not None and self._end is None:
             self._end = end
+            self._scope.shield = True  # whoever gives up from here on is too late for it
             self._scope.cancel()
 
     async def _answered(self, code: str, reply: Reply, queued: bool) -> SignOnEnd | None:

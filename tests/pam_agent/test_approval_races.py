@@ -17,6 +17,7 @@ from pam_agent.dialogue import Dialogue
 from pam_agent.fan_out import LOOK_AGAIN
 from pam_agent.local_wire import Result
 from pam_agent.server import boot_time
+from pam_agent.session import Session
 from protocol.signon_messages import SignOnOutcome, Verdict
 from relay.outcomes import RequestOutcome
 from tests.support.caller import Caller
@@ -57,6 +58,27 @@ async def decided_meanwhile(parts: Together, caller: Caller, give_up: Callable[[
             go_on.set()
             assert (await attempt.receipt()).outcome is SignOnOutcome.REFUSED
             await attempt.confirm()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "end"), [(Verdict.APPROVE, "approved"), (Verdict.DENY, "denied")]
+)
+async def test_an_agent_that_stops_just_behind_a_receipt_keeps_its_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict, end: str
+) -> None:
+    async with together(tmp_path) as parts:
+        send = Session._send
+
+        def send_and_stop(session: Session, frame: bytes) -> None:
+            send(session, frame)
+            if session.decided is not None:
+                parts.agent.scope.cancel()
+
+        monkeypatch.setattr(Session, "_send", send_and_stop)
+        async with parts.agent.call() as caller:
+            await parts.phone.sign_on(await caller.passcode(), verdict)
+            assert (await caller.result() is Result.APPROVED) == (verdict is Verdict.APPROVE)
+        await parts.ended(end)
 
 
 async def test_a_caller_that_goes_while_the_approval_is_stored(tmp_path: Path) -> None:

@@ -84,6 +84,10 @@ async def test_a_reload_of_the_agent_is_no_restart(host: Machine) -> None:
     await host.shell("echo 'host = \"another\"' >>/etc/bartizan/agent.toml")
     await host.run("systemctl", "reload", AGENT)
     await host.logged(AGENT, "configuration adopted")
+    await host.shell("echo nonsense >>/etc/bartizan/agent.toml")
+    refused = await host.ended("systemctl", "reload", AGENT)
+    assert refused.returncode != 0, "whoever reloads is told that nothing has changed"
+    await host.logged(AGENT, "not TOML")
     assert await property_of(host, AGENT, "MainPID") == before
 
 

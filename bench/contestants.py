@@ -68,7 +68,7 @@ ALL: Final = (
     Contestant("floor_links", 64),
     Contestant("transit"),
 )
-"""In the order in which each round takes them."""
+"""In the order in which they take turns."""
 
 
 _MODES: Final[dict[Kind, str]] = {

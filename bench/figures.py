@@ -1,19 +1,22 @@
 """pure. From the measurements of all rounds to medians, ranges, ratios and a table.
 
-A ratio is made of two contestants in one round, and the median is that of the rounds' ratios: what
-slows a whole round down slows both.
+In a round the contestants take turns. A ratio is made of two of them in one turn: what slows them
+down slows both. A round's figure, or ratio, is the median of its turns.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 Figures = Mapping[str, float]
-"""One contestant in one round: each figure by its name, which ends with its unit."""
+"""One contestant in one turn: each figure by its name, which ends with its unit."""
 
-Round = Mapping[str, Figures]
+Turn = Mapping[str, Figures]
 """By the contestant's name."""
+
+Round = Sequence[Turn]
+"""One after another."""
 
 DIGITS: Final = 4
 """After the point: a nanosecond of CPU is far below what is measured."""
@@ -35,7 +38,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on a figure, or on its ratio to `other_figure` of `other` in the same round."""
+    """A bound on a figure, or on its ratio to `other_figure` of `other` in the same turn."""
 
     what: str
     contestant: str
@@ -44,9 +47,9 @@ class Target:
     other: str = ""
     other_figure: str = ""
 
-    def value(self, measured: Round) -> float:
-        own = measured[self.contestant][self.figure]
-        return own / measured[self.other][self.other_figure] if self.other else own
+    def value(self, turn: Turn) -> float:
+        own = turn[self.contestant][self.figure]
+        return own / turn[self.other][self.other_figure] if self.other else own
 
 
 @dataclass(frozen=True)
@@ -78,23 +81,24 @@ WHOLE_MS: Final = 10.0
 
 def spreads(rounds: Sequence[Round]) -> dict[str, dict[str, Spread]]:
     """Each figure of each contestant over the rounds."""
+
+    def spread(name: str, figure: str) -> Spread:
+        return _spread(rounds, lambda turn: turn[name][figure])
+
     return {
-        name: {
-            figure: Spread.of(measured[name][figure] for measured in rounds) for figure in figures
-        }
-        for name, figures in rounds[0].items()
+        name: {figure: spread(name, figure) for figure in figures}
+        for name, figures in rounds[0][0].items()
     }
 
 
 def verdicts(rounds: Sequence[Round], targets: Iterable[Target] = TARGETS) -> list[Verdict]:
     return [
-        Verdict(
-            target.what,
-            target.at_most,
-            Spread.of(target.value(measured) for measured in rounds),
-        )
-        for target in targets
+        Verdict(target.what, target.at_most, _spread(rounds, target.value)) for target in targets
     ]
+
+
+def _spread(rounds: Sequence[Round], value: Callable[[Turn], float]) -> Spread:
+    return Spread.of(statistics.median(map(value, turns)) for turns in rounds)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

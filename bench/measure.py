@@ -1,7 +1,8 @@
-"""edge. Measures one contestant: busy, one sign-on at a time, and with more and more that wait."""
+"""edge. Measures contestants: busy, one sign-on at a time, and with more and more that wait."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,10 @@ SINGLE: Final = 500
 COUNTED: Final = 2000
 """Sign-ons whose instructions are counted."""
 
+TURNS: Final = 20
+"""In each round. Somebody else's work slows a machine for seconds: what is compared has to run
+within less. So few sign-ons at a time are still many times those in flight."""
+
 
 class SettingError(Exception):
     """A setting makes no sense; which, what was found, and what is expected."""
@@ -37,11 +42,37 @@ class Settings:
     """Sign-ons with real ends."""
 
 
-def measure(contestant: Contestant, settings: Settings) -> dict[str, float]:
-    """The figures of a fresh process with nothing else to do."""
-    with tempfile.TemporaryDirectory() as folder, running(contestant, Path(folder)) as relay:
-        relay.generator.run(WARM_UP, IN_FLIGHT)
-        return _busy(relay, settings.sign_ons) | _single(relay) | _instructions(relay)
+def measure_round(
+    contestants: Sequence[Contestant], settings: Settings, direct: str
+) -> list[dict[str, dict[str, float]]]:
+    """The figures of each turn, by names: fresh processes with nothing else to do take turns.
+
+    What is measured once in the round is in each turn the same, with what each relay delays one
+    sign-on, against `direct`.
+    """
+    with ExitStack() as stack:
+        relays: dict[str, Running] = {}
+        for contestant in contestants:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            relays[contestant.name] = stack.enter_context(running(contestant, folder))
+        for relay in relays.values():
+            relay.generator.run(WARM_UP, IN_FLIGHT)
+            settle(relay.pid)
+        before = {name: cpu(relay.pid) for name, relay in relays.items()}
+        sign_ons = max(settings.sign_ons // TURNS, IN_FLIGHT)
+        turns = [
+            {name: _busy(relay, sign_ons) for name, relay in relays.items()} for _ in range(TURNS)
+        ]
+        once = {
+            name: _split(cpu(relay.pid) - before[name], sign_ons * TURNS)
+            | _single(relay)
+            | _instructions(relay)
+            for name, relay in relays.items()
+        }
+    base = once[direct]["single_p50_us"]
+    for figures in once.values():
+        figures["delay_us"] = figures["single_p50_us"] - base
+    return [{name: figures | once[name] for name, figures in turn.items()} for turn in turns]
 
 
 def measure_growth(
@@ -87,11 +118,8 @@ def _memory(contestant: Contestant, counts: Sequence[int]) -> dict[int, int]:
 def _busy(relay: Running, sign_ons: int) -> dict[str, float]:
     """CPU of the relay's process for one sign-on, and times, with IN_FLIGHT at a time."""
     run, used = _run(relay, sign_ons, IN_FLIGHT)
-    each = 1e6 / sign_ons
     return {
-        "cpu_us": used.total * each,
-        "user_us": used.user * each,
-        "system_us": used.system * each,
+        "cpu_us": used.total * 1e6 / sign_ons,
         "per_second": sign_ons / run.seconds,
         "p50_us": run.exchange_us.p50,
         "p99_us": run.exchange_us.p99,
@@ -100,6 +128,11 @@ def _busy(relay: Running, sign_ons: int) -> dict[str, float]:
         "generator_cpu_us": run.load_cpu_us,
         "busy_share": used.total / run.seconds,
     }
+
+
+def _split(used: Cpu, sign_ons: int) -> dict[str, float]:
+    """The kernel samples it: that needs some time."""
+    return {"user_us": used.user * 1e6 / sign_ons, "system_us": used.system * 1e6 / sign_ons}
 
 
 def _single(relay: Running) -> dict[str, float]:
@@ -121,15 +154,6 @@ def _run(relay: Running, sign_ons: int, in_flight: int) -> tuple[Run, Cpu]:
     run = relay.generator.run(sign_ons, in_flight)
     settle(relay.pid)
     return run, cpu(relay.pid) - before
-
-
-def with_delay(measured: dict[str, dict[str, float]], direct: str) -> dict[str, dict[str, float]]:
-    """Adds what each relay delays one sign-on, against `direct` in the same round."""
-    base = measured[direct]["single_p50_us"]
-    return {
-        name: figures | {"delay_us": figures["single_p50_us"] - base}
-        for name, figures in measured.items()
-    }
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

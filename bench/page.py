@@ -71,7 +71,8 @@ def page(results: Results) -> str:
         f"{settings['sign_ons']} sign-ons, {results.in_flight} in flight; {machine['cpu']}, "
         f"{machine['cpus']} CPUs, Linux",
         f"{machine['kernel']}, {machine['system']}; {versions}.",
-        "Each figure is the median of the rounds, and in brackets the least and the most.",
+        "Each figure of a round is the median of 20 turns; told is the median of rounds, and in",
+        "brackets the least and the most.",
         "",
         "## One sign-on",
         "",

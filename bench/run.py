@@ -2,7 +2,7 @@
 
     ROUNDS=5 SIGN_ONS=20000 WAITING=1,100,10000,100000 WHOLE=200 python -m bench.run [RESULTS]
 
-Each round takes every contestant once, so that what the machine does meanwhile hits all of them.
+In each round all contestants take turns, so that what the machine does meanwhile hits all of them.
 Prints tables, and writes RESULTS, or bench/results.json.
 """
 
@@ -17,11 +17,12 @@ import msgspec
 import trio
 
 from bench.circumstances import circumstances
-from bench.contestants import ALL, Contestant, ContestantError
+from bench.contestants import ALL, ContestantError
 from bench.figures import (
     BYTES_PER_WAITING,
     OURS,
     WHOLE_MS,
+    Round,
     Spread,
     Verdict,
     figures_table,
@@ -37,10 +38,9 @@ from bench.measure import (
     IN_FLIGHT,
     SettingError,
     Settings,
-    measure,
     measure_growth,
+    measure_round,
     settings_from,
-    with_delay,
 )
 from bench.programs import HERE, build_programs, transit_environment
 from bench.whole import measure_whole
@@ -68,6 +68,8 @@ GROWTH_COLUMNS: Final = {
     "single_p50_us": "one at a time us",
 }
 COUNTED_GROWTH_COLUMNS: Final = {"user_instructions": "user instructions"}
+DIRECT: Final = "direct"
+"""No relay: what each delays a sign-on is told against it."""
 GROWING: Final = tuple(
     c for c in ALL if c.name in {OURS, "floor_links-16", "floor_pairs", "transit"}
 )
@@ -87,9 +89,11 @@ def _measure(settings: Settings) -> None:
     sockets = _waiting_sockets(max(settings.waiting))
     build_programs()
     transit_environment()
-    rounds, growth = [], []
+    rounds: list[Round] = []
+    growth = []
     for each in range(settings.rounds):
-        rounds.append(with_delay({c.name: _told(each, c, settings) for c in ALL}, "direct"))
+        rounds.append(measure_round(ALL, settings, DIRECT))
+        _tell(each, rounds[-1])
         growth.append({c.name: measure_growth(c, settings, sockets) for c in GROWING})
     whole = {
         name: Spread.of(times) for name, times in trio.run(measure_whole, settings.whole).items()
@@ -97,7 +101,7 @@ def _measure(settings: Settings) -> None:
     grown = {
         waiting: spreads(
             [
-                {name: by[waiting] for name, by in measured.items() if waiting in by}
+                [{name: by[waiting] for name, by in measured.items() if waiting in by}]
                 for measured in growth
             ]
         )
@@ -119,13 +123,10 @@ def _measure(settings: Settings) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
-def _told(each: int, contestant: Contestant, settings: Settings) -> dict[str, float]:
-    figures = measure(contestant, settings)
-    print(
-        f"round {each + 1}: {contestant.name}: {number(figures['cpu_us'])} us of CPU",
-        file=sys.stderr,
-    )
-    return figures
+def _tell(each: int, measured: Round) -> None:
+    for name, figures in spreads([measured]).items():
+        found = number(figures["cpu_us"].median)
+        print(f"round {each + 1}: {name}: {found} us of CPU", file=sys.stderr)
 
 
 def _more_verdicts(

@@ -15,9 +15,9 @@ from bench.figures import (
 )
 
 ROUNDS = [
-    {"ours": {"cpu_us": 90.0}, "floor": {"cpu_us": 100.0}},
-    {"ours": {"cpu_us": 300.0}, "floor": {"cpu_us": 200.0}},
-    {"ours": {"cpu_us": 80.0}, "floor": {"cpu_us": 100.0}},
+    [{"ours": {"cpu_us": 90.0}, "floor": {"cpu_us": 100.0}}],
+    [{"ours": {"cpu_us": 300.0}, "floor": {"cpu_us": 200.0}}],
+    [{"ours": {"cpu_us": 80.0}, "floor": {"cpu_us": 100.0}}],
 ]
 
 
@@ -32,7 +32,17 @@ def test_each_figure_is_spread_over_the_rounds() -> None:
     }
 
 
-def test_a_ratio_is_made_within_each_round() -> None:
+def test_a_round_is_the_median_of_its_turns_and_a_ratio_is_made_within_each() -> None:
+    turns = [
+        {"ours": {"cpu_us": ours}, "floor": {"cpu_us": floor}}
+        for ours, floor in ((10.0, 10.0), (40.0, 20.0), (18.0, 20.0))
+    ]
+    assert spreads([turns])["ours"]["cpu_us"] == Spread(18.0, 18.0, 18.0)
+    (verdict,) = verdicts([turns], [Target("CPU", "ours", "cpu_us", 1.0, "floor", "cpu_us")])
+    assert verdict.found == Spread(1.0, 1.0, 1.0)  # and not 18 / 20
+
+
+def test_a_ratio_is_told_over_the_rounds() -> None:
     target = Target("CPU", "ours", "cpu_us", 1.0, "floor", "cpu_us")
     (verdict,) = verdicts(ROUNDS, [target])
     assert verdict == Verdict("CPU", 1.0, Spread(0.9, 0.8, 1.5))  # not 90 / 100 of the medians

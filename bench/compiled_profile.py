@@ -38,11 +38,10 @@ START_SECONDS: Final = 0.5
 
 _NAMES: Final = {
     "sock_accept": "sockets: accept",
-    "sock_recv": "sockets: recv",
-    "sock_send": "sockets: send",
-    "sock_initobj": "sockets: the object of one",
-    "sock_dealloc": "sockets: the object of one",
-    "sock_close": "sockets: close",
+    "os_read": "sockets: read",
+    "os_write": "sockets: write",
+    "os_close": "sockets: close",
+    "os_set_blocking": "sockets: that they do not block",
     "select_epoll_poll": "epoll: wait",
     "pyepoll_internal_ctl": "epoll: register, modify",
     "mpack_encode": "msgspec: encode a message",

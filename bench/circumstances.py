@@ -32,7 +32,7 @@ def _machine() -> dict[str, Any]:
             break
     return {
         "cpu": model,
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": os.cpu_count(),
         "kernel": platform.release(),
         "system": platform.freedesktop_os_release()["PRETTY_NAME"],
     }

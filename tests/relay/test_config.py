@@ -180,14 +180,14 @@ def test_the_key_can_be_a_credential(
     assert config.plan(file).key.private_bytes_raw() == made.private_bytes_raw()
 
 
-@pytest.mark.parametrize("credentials", [True, False])
+@pytest.mark.parametrize("credentials", [None, "", "x" * 300], ids=["no", "empty", "unreadable"])
 def test_without_a_credential_of_the_name_the_default_is_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credentials: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credentials: str | None
 ) -> None:
     monkeypatch.setattr(config, "DEFAULT_KEY", tmp_path / "default.key")
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    if credentials:
-        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    if credentials is not None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / credentials))
     with pytest.raises(ConfigError, match=r"default\.key: cannot read the key file"):
         config.plan(load(tmp_path, BY_TCP))
 

@@ -72,7 +72,7 @@ def step(stack: Sequence[Entry], state: State, code: Code) -> State:
     action = entry.actions[code]
     if action > 0:
         return _jumped(stack, state, action)
-    after = at + 1
+    over = False
     match action:
         case Action.RESET:
             impression, status = state.saved[level]
@@ -80,15 +80,13 @@ def step(stack: Sequence[Entry], state: State, code: Code) -> State:
         case Action.OK | Action.DONE:
             if _unspoilt(state):
                 state = replace(state, impression=Impression.GOOD, status=code)
-            if action == Action.DONE and state.impression is Impression.GOOD:
-                after = _end_of_level(stack, at)
+            over = action == Action.DONE and state.impression is Impression.GOOD
         case Action.BAD | Action.DIE:
             if state.impression is not Impression.BAD:
                 status = MUST_FAIL if code is Code.IGNORE else code
                 state = replace(state, impression=Impression.BAD, status=status)
-            if action == Action.DIE:
-                after = _end_of_level(stack, at)
-    return replace(state, at=after)
+            over = action == Action.DIE
+    return replace(state, at=_end_of_level(stack, at) if over else at + 1)
 
 
 def _unspoilt(state: State) -> bool:

@@ -4,10 +4,12 @@
 class Outbox:
     """Of one connection, in order."""
 
-    __slots__ = ("_length", "_pieces")
+    __slots__ = ("_first", "_length", "_rest")
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._first = b""
+        """All that there is, mostly: a device gets one frame at a time."""
+        self._rest: list[bytes] = []
         self._length = 0
 
     def __len__(self) -> int:
@@ -21,22 +23,27 @@ class Outbox:
 
     def put(self, piece: bytes) -> None:
         """Behind all that is here."""
-        self._pieces.append(piece)
+        if self._length:
+            self._rest.append(piece)
+        else:
+            self._first = piece
         self._length += len(piece)
 
     def joined(self) -> bytes:
         """All that is here; it stays."""
-        if len(self._pieces) != 1:
-            self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0]
+        if self._rest:
+            self._first = b"".join([self._first, *self._rest])
+            self._rest.clear()
+        return self._first
 
     def sent(self, count: int) -> None:
         """The first `count` bytes are not wanted here any more."""
         rest = b"" if count == self._length else self.joined()[count:]
         self.clear()
-        if rest:
-            self.put(rest)
+        self.put(rest)
 
     def clear(self) -> None:
-        self._pieces.clear()
+        if self._rest:
+            self._rest.clear()
+        self._first = b""
         self._length = 0

@@ -27,13 +27,18 @@ from relay.records import Record
 BATCH: Final = 256
 """Ready sockets handled between two looks at the clock and the deadlines."""
 
-TOGETHER: Final = 4
+TOGETHER: Final = 8
 """Batches, while there are more, whose messages for one link go out together: a send costs as much
 as all else that is done for a message. A validator has its answer after each batch."""
 
-BATCHES: Final = 4 * TOGETHER
+BATCHES: Final = 2 * TOGETHER
 """Batches before other tasks get their turn, which costs as much as several sockets. So they wait
 for 4,096 sockets at most: some tenths of a second when all of them are as busy as can be."""
+
+LINGER: Final = 0.001
+"""Seconds that it waits by itself when nothing is ready any more, and all other tasks with it: the
+least that epoll knows. Where sign-ons come thick and fast the next bytes are here by then, and to
+sleep with Trio and be woken costs as much as several sign-ons."""
 
 ACCEPT_BATCH: Final = 64
 """Connections taken from one listener before other sockets get their turn."""
@@ -127,6 +132,8 @@ class Switch:
         self._listeners: Final[dict[int, Listener]] = {}
         self._wires: Final[dict[int, _Wire]] = {}
         self._paused_until = 0.0
+        self._now = 0.0
+        """When the last turn began."""
         self._sleep = trio.CancelScope()
         self._turned: trio.Event | None = None
         self._released = False
@@ -144,12 +151,15 @@ class Switch:
         """Until cancelled, when every socket is closed, the listeners included; or released."""
         try:
             while not self._released:
+                lingers = False
                 for turn in range(1, BATCHES + 1):
-                    busy = self._turn()
-                    if busy and turn % TOGETHER:
-                        continue
-                    if not self._settle(trio.current_time()) and not busy:
+                    busy = self._turn(LINGER if lingers else 0.0)
+                    if (busy and turn % TOGETHER) or self._settle(self._now) or busy:
+                        lingers = False
+                    elif lingers:
                         break
+                    else:
+                        lingers = True
                 if self._turned is not None:
                     self._turned.set()
                     self._turned = None
@@ -218,10 +228,10 @@ class Switch:
         self.wake()
         return {wire.end: wire.descriptor for wire in self._wires.values()}
 
-    def _turn(self) -> bool:
-        """Handle whatever is ready and due; whether anything was ready."""
-        ready = self._epoll.poll(0, BATCH)
-        now = trio.current_time()
+    def _turn(self, seconds: float) -> bool:
+        """Handle whatever is ready within so long, and due; whether anything was ready."""
+        ready = self._epoll.poll(seconds, BATCH)
+        self._now = now = trio.current_time()
         if self._paused_until and now >= self._paused_until:
             self._pause_accepting(None)
         for fd, events in ready:

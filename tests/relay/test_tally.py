@@ -52,14 +52,17 @@ def test_all_requests_of_a_sign_on_are_found_in_order() -> None:
     assert (tally.remembered, tally.forgotten) == (3, 0)
 
 
-def test_the_oldest_is_forgotten_and_that_is_known() -> None:
+def test_the_older_half_is_forgotten_and_that_is_known() -> None:
     tally = Tally()
     tally.note([request(str(number)) for number in range(module.MAX_REMEMBERED)], 1.0)
     assert tally.forgotten == 0
+    assert tally.find("0")
+    half = module.MAX_REMEMBERED // 2
     tally.note([request("one more")], 2.0)
-    assert (tally.remembered, tally.forgotten) == (module.MAX_REMEMBERED, 1)
+    assert (tally.remembered, tally.forgotten) == (half + 1, half)
     assert not tally.find("0")
-    assert tally.find("1")
+    assert not tally.find(str(half - 1))
+    assert tally.find(str(half))
     assert tally.find("one more")
     assert tally.requests["done"] == module.MAX_REMEMBERED + 1
 

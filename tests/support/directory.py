@@ -2,8 +2,6 @@
 it, as sssd and its libnss_sss do."""
 
 import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import Final
 
 import trio
 
+from tests.support.c_programs import built
 from tests.support.machine import Machine
-from tests.support.pam import BUILD
 
 SOURCE: Final = Path(__file__).with_name("directory_nss.c")
 PIPES: Final = "/var/lib/sss/pipes"
@@ -46,21 +44,7 @@ async def directory(host: Machine, answers: Mapping[str, str]) -> AsyncIterator[
 
 def asks_it(host: Machine) -> None:
     """From now on the machine's name service does."""
-    shutil.copy(_library(), host.path(LIBRARY))
+    shutil.copy(built(SOURCE, Path(LIBRARY).name, "-O2", "-fPIC", "-shared"), host.path(LIBRARY))
     switch = host.path("/etc/nsswitch.conf")
     text = "".join(f"{each}: files directory\n" for each in ("passwd", "group", "initgroups"))
     switch.write_text(text)
-
-
-def _library() -> Path:
-    """Built anew if the source has changed."""
-    target = BUILD / "tests" / "libnss_directory.so.2"
-    if target.exists() and target.stat().st_mtime >= SOURCE.stat().st_mtime:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-fPIC", "-shared"]
-    with tempfile.TemporaryDirectory(dir=target.parent) as private:
-        made = Path(private) / target.name
-        subprocess.run(["cc", *flags, "-o", made, SOURCE], check=True)
-        made.replace(target)
-    return target

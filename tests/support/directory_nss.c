@@ -37,6 +37,23 @@ static enum nss_status ask(char kind, const char *name, char *answer, size_t siz
     return length > 0 ? NSS_STATUS_SUCCESS : NSS_STATUS_NOTFOUND;
 }
 
+enum { SHORT = 64 };
+
+/* About one entry, for whose text there is a buffer of `size` bytes. */
+static enum nss_status ask_one(char kind, const char *name, char answer[SHORT], size_t size,
+                               int *error) {
+    const enum nss_status status = ask(kind, name, answer, SHORT);
+    if (status != NSS_STATUS_SUCCESS) {
+        *error = ENOENT;
+        return status;
+    }
+    if (size < strlen(name) + SHORT) {
+        *error = ERANGE;
+        return NSS_STATUS_TRYAGAIN;
+    }
+    return status;
+}
+
 static char *keep(char **buffer, const char *text) {
     char *kept = strcpy(*buffer, text);
     *buffer += strlen(text) + 1;
@@ -45,15 +62,10 @@ static char *keep(char **buffer, const char *text) {
 
 enum nss_status _nss_directory_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
                                           size_t size, int *error) {
-    char answer[64];
-    const enum nss_status status = ask('u', name, answer, sizeof answer);
+    char answer[SHORT];
+    const enum nss_status status = ask_one('u', name, answer, size, error);
     if (status != NSS_STATUS_SUCCESS) {
-        *error = ENOENT;
         return status;
-    }
-    if (size < strlen(name) + 64) {
-        *error = ERANGE;
-        return NSS_STATUS_TRYAGAIN;
     }
     char *end;
     entry->pw_uid = (uid_t)strtoul(answer, &end, 10);
@@ -67,15 +79,10 @@ enum nss_status _nss_directory_getpwnam_r(const char *name, struct passwd *entry
 
 enum nss_status _nss_directory_getgrnam_r(const char *name, struct group *entry, char *buffer,
                                           size_t size, int *error) {
-    char answer[64];
-    const enum nss_status status = ask('g', name, answer, sizeof answer);
+    char answer[SHORT];
+    const enum nss_status status = ask_one('g', name, answer, size, error);
     if (status != NSS_STATUS_SUCCESS) {
-        *error = ENOENT;
         return status;
-    }
-    if (size < strlen(name) + 64) {
-        *error = ERANGE;
-        return NSS_STATUS_TRYAGAIN;
     }
     static char *nobody[1]; /* no members are listed, as large directories have it */
     entry->gr_mem = nobody;

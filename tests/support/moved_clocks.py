@@ -7,18 +7,15 @@ kernel's on CLOCK_MONOTONIC, which nobody sets and which does not go on in a sle
 
 import mmap
 import struct
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.pam import BUILD
+from tests.support.c_programs import built
 
 SOURCE: Final = Path(__file__).with_name("moved_clocks.c")
-LIBRARY: Final = BUILD / "tests" / "moved_clocks.so"
 _ADDED: Final = struct.Struct("qq")
 
 
@@ -55,13 +52,5 @@ def moved_clocks(file: Path) -> Iterator[Clocks]:
 
 
 def library() -> Path:
-    """Built anew if its source has changed."""
-    if LIBRARY.exists() and LIBRARY.stat().st_mtime >= SOURCE.stat().st_mtime:
-        return LIBRARY
-    LIBRARY.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC"]
-    with tempfile.TemporaryDirectory(dir=LIBRARY.parent) as private:
-        made = Path(private) / LIBRARY.name
-        subprocess.run(["cc", *flags, "-o", made, SOURCE], check=True)
-        made.replace(LIBRARY)
-    return LIBRARY
+    """What moves them, to be loaded before all else."""
+    return built(SOURCE, "moved_clocks.so", "-O2", "-shared", "-fPIC")

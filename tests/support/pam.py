@@ -11,7 +11,6 @@ validator that approves, an event of the test.
 
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,8 +21,9 @@ from typing import Final
 
 import trio
 
+from tests.support.c_programs import BUILD, built
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-BUILD: Final = ROOT / "build"
 SOURCE: Final = Path(__file__).with_name("pam_driver.c")
 SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 CLEAN_EXIT: Final = 0
@@ -143,17 +143,9 @@ def build_module(*, sanitized: bool = False) -> Path:
 
 def build_driver(*, sanitized: bool = False) -> Path:
     """The driver, built anew if its source has changed. A sanitized module needs its like."""
-    target = BUILD / "tests" / ("pam_driver-asan" if sanitized else "pam_driver")
-    if target.exists() and target.stat().st_mtime >= SOURCE.stat().st_mtime:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-rdynamic"]
-    flags += SANITIZERS if sanitized else ["-O2"]
-    with tempfile.TemporaryDirectory(dir=target.parent) as private:
-        made = Path(private) / target.name
-        subprocess.run(["cc", *flags, "-o", made, SOURCE, "-lpam"], check=True)
-        made.replace(target)
-    return target
+    name = "pam_driver-asan" if sanitized else "pam_driver"
+    flags = SANITIZERS if sanitized else ("-O2",)
+    return built(SOURCE, name, "-rdynamic", *flags, libraries=("-lpam",))
 
 
 @dataclass

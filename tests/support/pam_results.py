@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pam_agent.stack_codes import Code
-from tests.support.pam import BUILD
+from tests.support.c_programs import built
 
 SOURCE: Final = Path(__file__).with_name("pam_results.c")
 NOT_CALLED: Final = -1
@@ -48,7 +47,14 @@ def pam_results(folder: Path) -> Iterator[Results]:
         ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     )
     inside = 'mount --bind "$1" /etc/pam.d && exec "$0" "$1"'
-    command = [*apart, "sh", "-c", inside, str(_build()), str(folder)]
+    command = [
+        *apart,
+        "sh",
+        "-c",
+        inside,
+        str(built(SOURCE, "pam_results", "-rdynamic", "-O2", libraries=("-lpam",))),
+        str(folder),
+    ]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -56,17 +62,3 @@ def pam_results(folder: Path) -> Iterator[Results]:
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait() == 0
-
-
-def _build() -> Path:
-    """Built anew if the source has changed."""
-    target = BUILD / "tests" / "pam_results"
-    if target.exists() and target.stat().st_mtime >= SOURCE.stat().st_mtime:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-rdynamic", "-O2"]
-    with tempfile.TemporaryDirectory(dir=target.parent) as private:
-        made = Path(private) / target.name
-        subprocess.run(["cc", *flags, "-o", made, SOURCE, "-lpam"], check=True)
-        made.replace(target)
-    return target

@@ -10,11 +10,13 @@ import signal
 import struct
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
+from tests.support.moved_clocks import Clocks
 from tests.support.patience import until
 from tests.support.programs import BIN, HOST, Entry
 from tests.support.site import Site
@@ -62,6 +64,28 @@ class SilentSite(Site):
         done = await self.parts.device.run("ticket", f"{service}@{HOST}")
         assert done.returncode == 0, done.stderr
         return done.stdout.decode().strip()
+
+    async def lease_runs_out(
+        self,
+        clocks: Clocks,
+        seconds: int,
+        service: str,
+        ticket: str,
+        lets_in: Callable[[str], Awaitable[bool]],
+    ) -> str:
+        """A lease that has just begun by `ticket` holds for so long; a new ticket begins another:
+        it is returned."""
+        clocks.sleep(seconds // 2)
+        assert await lets_in(ticket)
+        await self.next_ended("lease")
+        clocks.sleep(seconds // 2)
+        assert not await lets_in(ticket)
+        await self.next_ended("replayed")
+        fresh = await self.ticket(service)
+        for outcome in ("ticket", "lease"):
+            assert await lets_in(fresh)
+            await self.next_ended(outcome)
+        return fresh
 
     async def app(self, user: str) -> bytes:
         """The secret that root gives to the user, as it is typed into an authenticator app."""

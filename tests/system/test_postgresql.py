@@ -7,6 +7,7 @@ there is no response to type: a ticket or an app's code is right or not, and onc
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -218,13 +219,5 @@ async def test_a_pool_has_a_lease_and_a_user_without_device_an_app(database: Dat
     assert not await server.lets_in_from(ELSEWHERE, "grace", code)
     await site.next_ended("replayed", source=ELSEWHERE)
 
-    database.clocks.sleep(LEASE // 2)
-    assert await server.lets_in(USER, ticket)
-    await site.next_ended("lease")
-    database.clocks.sleep(LEASE // 2)
-    assert not await server.lets_in(USER, ticket)
-    await site.next_ended("replayed")
-    ticket = await site.ticket("postgresql-pool")
-    for outcome in ("ticket", "lease"):
-        assert await server.lets_in(USER, ticket)
-        await site.next_ended(outcome)
+    lets_in = partial(server.lets_in, USER)
+    await site.lease_runs_out(database.clocks, LEASE, "postgresql-pool", ticket, lets_in)

@@ -12,8 +12,15 @@ MAX_TROUBLES: Final = 10
 """What fits under a status on one screen; the log has the rest."""
 MAX_SHOWN: Final = 400
 """Bytes of one."""
+MAX_REFUSAL: Final = 1024
+"""Bytes of why a configuration is refused, as it is kept and told: some ten mistakes."""
 
 _NOT_SHOWN: Final = frozenset({"event", "level", "time", "exception"})
+
+
+def refusal(mistakes: str) -> str:
+    """Why a configuration is refused: its mistakes, a line each, in one line."""
+    return fit("; ".join(mistakes.splitlines()), MAX_REFUSAL)
 
 
 class Trouble(Struct, frozen=True, tag="trouble"):

@@ -51,11 +51,15 @@ class LeaseUses:
 
     def due(self, now: float) -> list[tuple[LeaseUse, int]]:
         """Those whose time for the next entry has come, with how many it is about."""
-        late = [use for use, (since, _) in self._untold.items() if now - since >= ENTRY_SECONDS]
-        for use in late:
-            if not self._untold[use][1]:
+        late = [
+            (use, times)
+            for use, (since, times) in self._untold.items()
+            if now - since >= ENTRY_SECONDS
+        ]
+        for use, times in late:
+            if not times:  # nobody has come again: its next use is a first one
                 del self._untold[use]
-        return [(use, self._untold[use][1]) for use in late if use in self._untold]
+        return [each for each in late if each[1]]
 
     def untold(self) -> list[tuple[LeaseUse, int]]:
         """All that no entry tells of yet."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Final
 
 import structlog
 import trio
@@ -14,6 +13,7 @@ import trio
 from daemons.logs import Book, set_level
 from daemons.supervision import ready, reloading, stopping
 from daemons.systemd import Manager
+from daemons.troubles import refusal
 from pam_agent.agent import Agent
 from pam_agent.config import ConfigError
 from pam_agent.resealing import StoreKeys
@@ -21,10 +21,6 @@ from pam_agent.server import serve
 from pam_agent.settings import Config
 from pam_agent.sign_ons import Stage
 from pam_agent.status_line import status_line
-from protocol.text import fit
-
-MAX_REFUSAL: Final = 1024
-"""Bytes of why a configuration was refused, as it is kept and logged: some ten mistakes."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -72,7 +68,7 @@ def _reload(agent: Agent, reread: Callable[[], Config]) -> None:
     try:
         config = reread()
     except ConfigError as error:
-        agent.refused = fit("; ".join(str(error).splitlines()), MAX_REFUSAL)
+        agent.refused = refusal(str(error))
         _log.error("configuration refused", reason=agent.refused, advice="it stays as it was")
         return
     later = agent.adopt(config)

@@ -10,8 +10,8 @@ from typing import Final
 
 import trio
 
+from daemons.troubles import refusal
 from protocol.address import TcpAddress, UnixAddress
-from protocol.text import fit
 from relay.activation import Given, Places, look_up_all, open_listeners
 from relay.config import ConfigError, Plan
 from relay.listeners import Place, place_of
@@ -20,9 +20,6 @@ from relay.switch import Listener
 PATIENCE: Final = 10.0
 """Seconds for the files to be read and new names to be looked up: as long as a system waits for one
 name server that does not answer. Who stops the relay meanwhile waits, too."""
-
-MAX_REASON: Final = 1024
-"""Bytes of why a configuration is refused, as it is kept and told: some ten mistakes."""
 
 
 class Reloads:
@@ -43,7 +40,7 @@ class Reloads:
         """`refused` says why it was, a line for each mistake; empty if the relay goes by what was
         read."""
         self._ended += 1
-        self.refused = fit("; ".join(refused.splitlines()), MAX_REASON)
+        self.refused = refusal(refused)
         self._change.set()
         self._change = trio.Event()
 

@@ -1,4 +1,4 @@
-from daemons.troubles import MAX_SHOWN, MAX_TROUBLES, Trouble, Troubles
+from daemons.troubles import MAX_REFUSAL, MAX_SHOWN, MAX_TROUBLES, Trouble, Troubles, refusal
 
 
 def test_the_last_ones_are_kept() -> None:
@@ -20,3 +20,9 @@ def test_one_is_a_line_that_fits() -> None:
     assert len(first.what.encode()) <= MAX_SHOWN
     assert second == Trouble(1.0, "error", "down: relay a:1, n 3")
     assert third.what == "down"
+
+
+def test_a_refusal_is_one_line_that_fits() -> None:
+    assert refusal("a: found 1\nb: found 2") == "a: found 1; b: found 2"
+    assert refusal("") == ""
+    assert len(refusal("x" * 2 * MAX_REFUSAL).encode()) == MAX_REFUSAL

@@ -16,7 +16,7 @@ from daemons.admin_client import RefusedError, UnreachableError, ask_daemon
 from daemons.lines import encode_line
 from daemons.logs import Book
 from daemons.report import when
-from daemons.troubles import Trouble
+from daemons.troubles import MAX_REFUSAL, Trouble
 from protocol.address import UnixAddress
 from relay.admin_wire import (
     AgentLine,
@@ -38,7 +38,6 @@ from relay.outcomes import LinkOutcome, RequestOutcome, ValidatorOutcome
 from relay.oversight import oversee
 from relay.overview import MAX_PENALTIES
 from relay.report import is_well, status_lines, story_lines
-from relay.rereading import MAX_REASON
 from relay.standing import strangers_ended
 from tests.support.caller import connected
 from tests.support.patience import PATIENCE, until
@@ -275,8 +274,8 @@ async def test_a_refused_configuration_is_told_until_one_is_taken(overseen: Over
     reloads.end()
     assert not (await overseen.status()).refused
     assert (await overseen.samples())[gauge] == 0
-    reloads.end("x" * 2 * MAX_REASON)
-    assert len(reloads.refused.encode()) == MAX_REASON
+    reloads.end("x" * 2 * MAX_REFUSAL)
+    assert len(reloads.refused.encode()) == MAX_REFUSAL
 
 
 async def test_two_probes_have_not_the_same_key(overseen: Overseen) -> None:
